@@ -1,0 +1,10 @@
+//! exstreamd turns a person's own media into linear 24/7 TV channels.
+//!
+//! The modules stand in layers: each uses only those below it. `docs/architecture.md` says what each
+//! holds and where to change what; `tests/architecture.rs` keeps the arrows pointing one way.
+
+pub mod clock;
+pub mod config;
+pub mod error;
+pub mod guard;
+pub mod metrics;

@@ -1,0 +1,3 @@
+//! The `exstreamd` program. Its commands come with the command line.
+
+fn main() {}
