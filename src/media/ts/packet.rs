@@ -1,0 +1,148 @@
+//! One transport packet (ISO 13818-1 §2.4.3.2–2.4.3.5), and the framing of a byte stream into packets.
+
+pub(super) const PACKET_BYTES: usize = 188;
+pub(super) const SYNC: u8 = 0x47;
+pub(super) const NULL_PID: u16 = 0x1FFF;
+
+/// What matters of a packet.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Packet<'a> {
+    pub(super) pid: u16,
+    /// A PES packet or section begins in the payload.
+    pub(super) start: bool,
+    /// Continuity counter; counts packets with payload only.
+    pub(super) counter: u8,
+    /// The counter or the time base starts anew here.
+    pub(super) discontinuity: bool,
+    /// Empty when the packet has none.
+    pub(super) payload: &'a [u8],
+}
+
+impl<'a> Packet<'a> {
+    /// Reads a packet; `None` when it is marked as damaged, scrambled, or its lengths lie.
+    pub(super) fn parse(bytes: &'a [u8]) -> Option<Self> {
+        let [SYNC, high, low, control, body @ ..] = bytes else {
+            return None;
+        };
+        if high & 0x80 != 0 || control & 0xC0 != 0 {
+            return None;
+        }
+        let (field, rest) = if control & 0x20 == 0 {
+            (&[][..], body)
+        } else {
+            let (length, rest) = body.split_first()?;
+            rest.split_at_checked(usize::from(*length))?
+        };
+        Some(Self {
+            pid: u16::from_be_bytes([high & 0x1F, *low]),
+            start: high & 0x40 != 0,
+            counter: control & 0x0F,
+            discontinuity: field.first().is_some_and(|flags| flags & 0x80 != 0),
+            payload: if control & 0x10 == 0 { &[] } else { rest },
+        })
+    }
+}
+
+/// Cuts a stream of bytes that comes in pieces of any size into packets, skipping what is between them.
+#[derive(Debug, Default)]
+pub(super) struct Framer {
+    /// Less than one packet.
+    carry: Vec<u8>,
+    /// The last byte looked at was not where a packet begins.
+    lost: bool,
+    /// Bytes that were no packet.
+    pub(super) skipped_bytes: u64,
+}
+
+impl Framer {
+    /// Takes the next bytes and calls `visit` for every packet of 188 bytes that they complete.
+    pub(super) fn push(&mut self, mut bytes: &[u8], visit: &mut dyn FnMut(&[u8])) {
+        while !self.carry.is_empty() && !bytes.is_empty() {
+            let missing = PACKET_BYTES.saturating_sub(self.carry.len());
+            let (now, later) = bytes.split_at(missing.min(bytes.len()));
+            self.carry.extend_from_slice(now);
+            bytes = later;
+            let mut carry = std::mem::take(&mut self.carry);
+            let used = self.cut(&carry, visit);
+            carry.drain(..used);
+            self.carry = carry;
+        }
+        let used = self.cut(bytes, visit);
+        self.carry
+            .extend_from_slice(bytes.get(used..).unwrap_or_default());
+    }
+
+    /// Visits the packets in `bytes` and returns how many bytes are done with.
+    fn cut(&mut self, bytes: &[u8], visit: &mut dyn FnMut(&[u8])) -> usize {
+        let mut rest = bytes;
+        while let Some((packet, next)) = rest.split_at_checked(PACKET_BYTES) {
+            // Once lost, a sync byte counts only when another one stands a packet further on.
+            let doubtful = self.lost && next.first().is_some_and(|&byte| byte != SYNC);
+            if packet.first() == Some(&SYNC) && !doubtful {
+                self.lost = false;
+                visit(packet);
+                rest = next;
+                continue;
+            }
+            self.lost = true;
+            let skip = rest
+                .iter()
+                .skip(1)
+                .position(|&byte| byte == SYNC)
+                .map_or(rest.len(), |place| place + 1);
+            self.skipped_bytes += skip as u64;
+            rest = rest.get(skip..).unwrap_or_default();
+        }
+        bytes.len() - rest.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packets(pieces: &[&[u8]]) -> (Vec<Vec<u8>>, u64) {
+        let (mut framer, mut found) = (Framer::default(), Vec::new());
+        for piece in pieces {
+            framer.push(piece, &mut |packet| found.push(packet.to_vec()));
+        }
+        (found, framer.skipped_bytes)
+    }
+
+    #[test]
+    fn packets_come_out_whole_whatever_the_pieces_and_whatever_is_between_them() {
+        let packet = |n: u8| {
+            let mut bytes = vec![n; PACKET_BYTES];
+            bytes[0] = SYNC;
+            bytes
+        };
+        let expected: Vec<_> = (1..=6).map(packet).collect();
+        let mut stream = vec![0xFF, SYNC, 3];
+        for (n, bytes) in expected.iter().enumerate() {
+            stream.extend_from_slice(bytes);
+            if n == 2 {
+                stream.extend_from_slice(&[0; 5]);
+            }
+        }
+        assert_eq!(packets(&[&stream]), (expected.clone(), 8));
+        for size in [1, 7, 187, 188, 189, 400] {
+            let pieces: Vec<_> = stream.get(3..).unwrap().chunks(size).collect();
+            assert_eq!(packets(&pieces), (expected.clone(), 5), "{size}");
+        }
+    }
+
+    #[test]
+    fn damaged_scrambled_and_lying_packets_are_refused() {
+        let packet = |high: u8, control: u8, length: u8| {
+            let mut bytes = [0; PACKET_BYTES];
+            bytes[..5].copy_from_slice(&[SYNC, high, 0, control, length]);
+            Packet::parse(&bytes).map(|packet| packet.payload.len())
+        };
+        assert_eq!(packet(0x01, 0x10, 0), Some(184));
+        assert_eq!(packet(0x01, 0x30, 183), Some(0));
+        assert_eq!(packet(0x01, 0x20, 10), Some(0));
+        for (high, control, length) in [(0x81, 0x10, 0), (0x01, 0x90, 0), (0x01, 0x30, 184)] {
+            assert_eq!(packet(high, control, length), None);
+        }
+    }
+}
