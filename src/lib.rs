@@ -9,3 +9,4 @@ pub mod error;
 pub mod guard;
 pub mod media;
 pub mod metrics;
+pub mod mux;
