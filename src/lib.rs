@@ -7,6 +7,8 @@ pub mod clock;
 pub mod config;
 pub mod error;
 pub mod guard;
+pub mod guide;
 pub mod media;
 pub mod metrics;
 pub mod mux;
+pub mod schedule;
