@@ -6,9 +6,11 @@
 pub mod clock;
 pub mod config;
 pub mod error;
+pub mod ffmpeg;
 pub mod guard;
 pub mod guide;
 pub mod media;
 pub mod metrics;
 pub mod mux;
 pub mod schedule;
+pub mod system;
