@@ -13,4 +13,5 @@ pub mod media;
 pub mod metrics;
 pub mod mux;
 pub mod schedule;
+pub mod store;
 pub mod system;

@@ -1,0 +1,120 @@
+-- The database of exstreamd as a new one is made. Older ones are led here by src/store/migrations.
+--
+-- Units are in the names: _ms milliseconds (moments: since 1970-01-01 UTC), _s seconds likewise, _ns nanoseconds
+-- likewise, _90k ticks of 1/90,000 s of media time, _bytes bytes. NULL means unknown (or: does not apply, where the
+-- comment says so); an empty text means known to be empty. Paths are BLOBs because file names are bytes, not text.
+-- Keys are AUTOINCREMENT wherever somebody outside may remember them: a removed row's key is never given to another.
+
+-- Facts about this database and this installation, one per row.
+CREATE TABLE meta (
+    key   TEXT NOT NULL PRIMARY KEY CHECK (key <> ''), -- what, e.g. 'written_by'
+    value TEXT NOT NULL                                -- the fact; its form is up to the key
+) STRICT, WITHOUT ROWID;
+
+-- Folders that the user added to the library. No root lies below another.
+CREATE TABLE roots (
+    id                   INTEGER PRIMARY KEY AUTOINCREMENT,
+    path                 BLOB    NOT NULL UNIQUE CHECK (length(path) > 0), -- absolute, no slash at the end
+    kind                 TEXT    NOT NULL CHECK (kind IN ('auto', 'movies', 'shows', 'other')), -- what it holds
+    file_system          TEXT,    -- identity of its file system at the last good scan; NULL before the first
+    item_count           INTEGER NOT NULL DEFAULT 0 CHECK (item_count >= 0), -- items found at the last good scan
+    unreachable_since_ms INTEGER, -- since when it cannot be used; NULL while it is present
+    unreachable_reason   TEXT,    -- what is wrong and how to mend it, for people; NULL while it is present
+    scanned_ms           INTEGER, -- when the last good scan ended; NULL before the first
+    watching             TEXT    NOT NULL DEFAULT '', -- whether changes are seen at once, and why not, for people
+    CHECK ((unreachable_since_ms IS NULL) = (unreachable_reason IS NULL))
+) STRICT;
+
+-- Files of the library.
+CREATE TABLE items (
+    id               INTEGER PRIMARY KEY AUTOINCREMENT,
+    root_id          INTEGER NOT NULL REFERENCES roots (id) ON DELETE CASCADE, -- the root it lies below
+    path             BLOB    NOT NULL UNIQUE CHECK (length(path) > 0), -- absolute
+    size_bytes       INTEGER NOT NULL CHECK (size_bytes >= 0), -- size of the file at the last scan that saw it
+    mtime_ns         INTEGER NOT NULL, -- modification time of the file at the last scan that saw it
+    kind             TEXT    NOT NULL CHECK (kind IN ('movie', 'episode', 'other')), -- what it is
+    title            TEXT    NOT NULL CHECK (title <> ''), -- title of the film or episode
+    show             TEXT    CHECK (show <> ''),     -- title of the show; NULL for anything but episodes
+    season           INTEGER CHECK (season >= 0),    -- season, 0 is specials
+    episode          INTEGER CHECK (episode >= 0),   -- (first) episode number
+    episode_end      INTEGER CHECK (episode_end >= 0), -- last episode number of a file that holds several
+    year             INTEGER CHECK (year BETWEEN 0 AND 65535), -- year of release
+    date             TEXT    CHECK (date <> ''),     -- release or first airing, YYYY-MM-DD
+    plot             TEXT    CHECK (plot <> ''),     -- description
+    added_ms         INTEGER NOT NULL, -- when it was first seen
+    missing_since_ms INTEGER, -- since when its file is gone from a directory that is there; NULL while it is there
+    probe_state      TEXT    NOT NULL DEFAULT 'pending' CHECK (probe_state IN ('pending', 'known', 'waiting', 'broken')),
+                              -- not looked at yet; understood; needs ffmpeg, which was not there; cannot be played
+    probe            TEXT,    -- what the probe found, as JSON; NULL unless known
+    start_90k        INTEGER, -- where the programme begins, as in the probe; NULL unless known
+    end_90k          INTEGER, -- where it ends, as in the probe; NULL unless known
+    probe_reason     TEXT,    -- why it cannot be played, for people; NULL unless broken
+    CHECK ((probe_state = 'known') = (probe IS NOT NULL)),
+    CHECK ((probe IS NULL) = (start_90k IS NULL) AND (probe IS NULL) = (end_90k IS NULL)),
+    CHECK ((probe_state = 'broken') = (probe_reason IS NOT NULL))
+) STRICT;
+CREATE INDEX items_by_root ON items (root_id);
+CREATE INDEX items_by_show ON items (show COLLATE NOCASE) WHERE show IS NOT NULL;
+CREATE INDEX items_to_probe ON items (probe_state) WHERE probe_state IN ('pending', 'waiting');
+CREATE INDEX items_missing ON items (missing_since_ms) WHERE missing_since_ms IS NOT NULL;
+
+-- Channels.
+CREATE TABLE channels (
+    id                INTEGER PRIMARY KEY AUTOINCREMENT, -- also the stable part of the guide id
+    number            TEXT    NOT NULL CHECK (number <> ''), -- as the user typed it, 5 or 5.1
+    number_hundredths INTEGER NOT NULL UNIQUE CHECK (number_hundredths > 0), -- its value times 100: 5.1 and 5.10 are 510
+    name              TEXT    NOT NULL CHECK (name <> ''), -- name
+    group_name        TEXT    CHECK (group_name <> ''), -- group for players that show groups; NULL is none
+    video             TEXT    NOT NULL CHECK (video IN ('h264', 'hevc', 'mpeg2')), -- codec of the picture promised
+    audio             TEXT    NOT NULL CHECK (audio IN ('aac', 'ac3', 'eac3', 'mp2', 'mp3')), -- codec of the sound promised
+    audio_rate_hz     INTEGER NOT NULL CHECK (audio_rate_hz > 0), -- samples per second
+    audio_channels    INTEGER NOT NULL CHECK (audio_channels BETWEEN 1 AND 8), -- speakers
+    collection        TEXT    NOT NULL CHECK (collection IN ('library', 'folder', 'show')), -- what it plays
+    collection_path   BLOB,    -- the folder, absolute; NULL for other collections
+    collection_show   TEXT,    -- the show's title; NULL for other collections
+    play_order        TEXT    NOT NULL CHECK (play_order IN ('chronological', 'season-episode', 'shuffle')), -- in which order
+    seed              INTEGER NOT NULL, -- seed of its shuffles: 64 bits, the upper half of the range as negatives
+    timeline_version  INTEGER NOT NULL DEFAULT 0 CHECK (timeline_version >= 0), -- rises with every change to what is planned
+    created_ms        INTEGER NOT NULL, -- when it was made
+    CHECK ((collection = 'folder') = (collection_path IS NOT NULL)),
+    CHECK ((collection = 'show') = (collection_show IS NOT NULL))
+) STRICT;
+
+-- What is, was and will be on air: read by the guide and by the streams alike. The rows of a channel touch and never
+-- overlap (the store checks it whenever it writes); a time with nothing to play is a row of its own.
+CREATE TABLE timeline (
+    id            INTEGER PRIMARY KEY AUTOINCREMENT,
+    channel_id    INTEGER NOT NULL REFERENCES channels (id) ON DELETE CASCADE, -- whose
+    start_ms      INTEGER NOT NULL, -- on air from
+    stop_ms       INTEGER NOT NULL CHECK (stop_ms > start_ms), -- on air until, not including
+    item_id       INTEGER REFERENCES items (id) ON DELETE SET NULL, -- what is played; NULL for gaps and for items removed since
+    in_90k        INTEGER,          -- from there in the item; NULL for gaps
+    out_90k       INTEGER CHECK (out_90k > in_90k), -- to there in the item, not including; NULL for gaps
+    guide_group   INTEGER NOT NULL, -- rows of a channel with equal groups are one programme of the guide
+    guide_start_s INTEGER NOT NULL, -- where that programme begins, rounded once when the row was written
+    guide_stop_s  INTEGER NOT NULL CHECK (guide_stop_s > guide_start_s), -- where it ends, likewise
+    kind          TEXT    NOT NULL CHECK (kind IN ('movie', 'episode', 'other')), -- the item as it was then, as in items
+    title         TEXT    NOT NULL CHECK (title <> ''), -- likewise
+    show          TEXT    CHECK (show <> ''),           -- likewise
+    season        INTEGER CHECK (season >= 0),          -- likewise
+    episode       INTEGER CHECK (episode >= 0),         -- likewise
+    episode_end   INTEGER CHECK (episode_end >= 0),     -- likewise
+    year          INTEGER CHECK (year BETWEEN 0 AND 65535), -- likewise
+    date          TEXT    CHECK (date <> ''),           -- likewise
+    plot          TEXT    CHECK (plot <> ''),           -- likewise
+    cursor        TEXT,             -- the scheduler's place behind this row, as JSON; NULL when it has none
+    UNIQUE (channel_id, start_ms),
+    CHECK ((in_90k IS NULL) = (out_90k IS NULL)),
+    CHECK (item_id IS NULL OR in_90k IS NOT NULL)
+) STRICT;
+CREATE INDEX timeline_by_item ON timeline (item_id) WHERE item_id IS NOT NULL;
+
+-- When a channel last played an item, for rows that have left the timeline.
+CREATE TABLE history (
+    channel_id    INTEGER NOT NULL REFERENCES channels (id) ON DELETE CASCADE, -- who played
+    item_id       INTEGER NOT NULL REFERENCES items (id) ON DELETE CASCADE, -- what
+    last_start_ms INTEGER NOT NULL, -- when it last went on air there
+    plays         INTEGER NOT NULL CHECK (plays > 0), -- how often it did so far
+    PRIMARY KEY (channel_id, item_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX history_by_item ON history (item_id);

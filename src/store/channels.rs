@@ -1,0 +1,245 @@
+//! Channels.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::convert::{Word, bad_value, count_of, moment_of, path_bytes, path_of, trimmed};
+use super::{Channel, ChannelNumber, Collection, Id, NewChannel, Store, fail};
+use crate::clock::UtcMs;
+use crate::error::{Error, ErrorKind, Result};
+use crate::media::{AudioCodec, Format, VideoCodec};
+use crate::schedule::PlayOrder;
+
+const COLUMNS: &str = "id, number, name, group_name, video, audio, audio_rate_hz, audio_channels, collection, \
+                       collection_path, collection_show, play_order, seed, timeline_version, created_ms";
+
+impl Store {
+    /// Makes a channel. `Invalid` for an impossible number or an empty name, `Conflict` when the number is taken.
+    pub async fn add_channel(&self, channel: NewChannel, now: UtcMs) -> Result<Channel> {
+        let c = channel;
+        self.write(move |db| {
+            let checked = Checked::new(&c.number, &c.name)?;
+            let (word, path, show) = split(&c.collection);
+            db.query_row(
+                &format!(
+                    "INSERT INTO channels (number, number_hundredths, name, group_name, video, audio, audio_rate_hz, \
+                     audio_channels, collection, collection_path, collection_show, play_order, seed, created_ms) \
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) RETURNING {COLUMNS}"
+                ),
+                params![
+                    checked.number,
+                    checked.hundredths,
+                    checked.name,
+                    trimmed(c.group.as_deref()),
+                    c.format.video.word(),
+                    c.format.audio.word(),
+                    c.format.audio_rate_hz,
+                    c.format.audio_channels,
+                    word,
+                    path,
+                    show,
+                    c.order.word(),
+                    c.seed.cast_signed(),
+                    now.0,
+                ],
+                channel_of,
+            )
+            .map_err(|e| checked.failed("adding", e))
+        })
+        .await
+    }
+
+    /// Changes everything of a channel but its key, its date and its timeline (see `playout` for that).
+    /// Errors as in [`Store::add_channel`], and `NotFound`.
+    pub async fn update_channel(&self, channel: Channel) -> Result<Channel> {
+        let c = channel;
+        self.write(move |db| {
+            let checked = Checked::new(&c.number, &c.name)?;
+            let (word, path, show) = split(&c.collection);
+            db.query_row(
+                &format!(
+                    "UPDATE channels SET number = ?2, number_hundredths = ?3, name = ?4, group_name = ?5, video = ?6, \
+                     audio = ?7, audio_rate_hz = ?8, audio_channels = ?9, collection = ?10, collection_path = ?11, \
+                     collection_show = ?12, play_order = ?13, seed = ?14, timeline_version = timeline_version + 1 \
+                     WHERE id = ?1 RETURNING {COLUMNS}"
+                ),
+                params![
+                    c.id,
+                    checked.number,
+                    checked.hundredths,
+                    checked.name,
+                    trimmed(c.group.as_deref()),
+                    c.format.video.word(),
+                    c.format.audio.word(),
+                    c.format.audio_rate_hz,
+                    c.format.audio_channels,
+                    word,
+                    path,
+                    show,
+                    c.order.word(),
+                    c.seed.cast_signed(),
+                ],
+                channel_of,
+            )
+            .optional()
+            .map_err(|e| checked.failed("changing", e))?
+            .ok_or_else(|| no_channel(c.id))
+        })
+        .await
+    }
+
+    /// Removes a channel with its timeline and its history. Its key is never given to another.
+    pub async fn remove_channel(&self, id: Id) -> Result<()> {
+        self.write_rows(super::writer::ROWS_PER_TRANSACTION, move |db| {
+            let removed = db
+                .execute("DELETE FROM channels WHERE id = ?1", [id])
+                .map_err(|e| fail::sql(&format!("removing the channel with key {id}"), e))?;
+            if removed == 0 {
+                return Err(no_channel(id));
+            }
+            db.execute("DELETE FROM meta WHERE key = ?1", [planned_from(id)])
+                .map_err(|e| fail::sql("forgetting a channel", e))?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// What [`Store::set_planned_from`] noted; `None` for a channel that was never planned.
+    pub async fn planned_from(&self, id: Id) -> Result<Option<String>> {
+        self.meta(&planned_from(id)).await
+    }
+
+    /// Notes from which items a channel is planned, in whatever form tells sets of items apart.
+    pub async fn set_planned_from(&self, id: Id, items: &str) -> Result<()> {
+        self.set_meta(&planned_from(id), Some(items)).await
+    }
+
+    /// All channels, by the value of their numbers.
+    pub async fn channels(&self) -> Result<Vec<Channel>> {
+        self.read(|db| {
+            db.prepare(&format!(
+                "SELECT {COLUMNS} FROM channels ORDER BY number_hundredths"
+            ))
+            .and_then(|mut statement| statement.query_map([], channel_of)?.collect())
+            .map_err(|e| fail::sql("listing channels", e))
+        })
+        .await
+    }
+
+    /// One channel by its key; `NotFound` when there is none.
+    pub async fn channel(&self, id: Id) -> Result<Channel> {
+        self.read(move |db| by(db, "id", id)?.ok_or_else(|| no_channel(id)))
+            .await
+    }
+
+    /// One channel by its number, compared as a decimal: `5.1` finds `5.10`. `NotFound` when there is none,
+    /// also for text that is no number.
+    pub async fn channel_by_number(&self, number: &str) -> Result<Channel> {
+        let none = Error::new(
+            ErrorKind::NotFound,
+            format!("there is no channel {}", number.escape_debug()),
+        );
+        let Ok(number) = ChannelNumber::parse(number) else {
+            return Err(none);
+        };
+        self.read(move |db| {
+            by(db, "number_hundredths", i64::from(number.hundredths()))?.ok_or(none)
+        })
+        .await
+    }
+}
+
+/// What was checked before writing.
+struct Checked {
+    number: String,
+    hundredths: u32,
+    name: String,
+}
+
+impl Checked {
+    fn new(number: &str, name: &str) -> Result<Self> {
+        let hundredths = ChannelNumber::parse(number)?.hundredths();
+        let number = number.trim().to_owned();
+        let Some(name) = trimmed(Some(name)) else {
+            crate::bail!(Invalid, "channel {number} needs a name");
+        };
+        Ok(Self {
+            name: name.to_owned(),
+            number,
+            hundredths,
+        })
+    }
+
+    fn failed(&self, doing: &str, source: rusqlite::Error) -> Error {
+        if fail::is_duplicate(&source) {
+            return Error::new(
+                ErrorKind::Conflict,
+                format!(
+                    "there is a channel {} already: choose another number",
+                    self.number
+                ),
+            );
+        }
+        fail::sql(&format!("{doing} channel {}", self.number), source)
+    }
+}
+
+/// The key of the fact that tells from which items a channel is planned.
+fn planned_from(channel: Id) -> String {
+    format!("planned_from.{channel}")
+}
+
+/// A collection as its columns.
+fn split(collection: &Collection) -> (&'static str, Option<&[u8]>, Option<&str>) {
+    match collection {
+        Collection::Library => ("library", None, None),
+        Collection::Folder { path } => ("folder", Some(path_bytes(path)), None),
+        Collection::Show { title } => ("show", None, Some(title.trim())),
+    }
+}
+
+fn by(db: &Connection, column: &str, value: i64) -> Result<Option<Channel>> {
+    db.query_row(
+        &format!("SELECT {COLUMNS} FROM channels WHERE {column} = ?1"),
+        [value],
+        channel_of,
+    )
+    .optional()
+    .map_err(|e| fail::sql("reading a channel", e))
+}
+
+fn channel_of(row: &Row<'_>) -> rusqlite::Result<Channel> {
+    let collection: String = row.get(8)?;
+    Ok(Channel {
+        id: row.get(0)?,
+        number: row.get(1)?,
+        name: row.get(2)?,
+        group: row.get(3)?,
+        format: Format {
+            video: VideoCodec::of(row, 4)?,
+            audio: AudioCodec::of(row, 5)?,
+            audio_rate_hz: row.get(6)?,
+            audio_channels: row.get(7)?,
+        },
+        collection: match collection.as_str() {
+            "library" => Collection::Library,
+            "folder" => Collection::Folder {
+                path: path_of(row, 9)?,
+            },
+            "show" => Collection::Show {
+                title: row.get(10)?,
+            },
+            word => return Err(bad_value(8, format!("unknown word \"{word}\""))),
+        },
+        order: PlayOrder::of(row, 11)?,
+        seed: row.get::<_, i64>(12)?.cast_unsigned(),
+        timeline_version: count_of(row, 13)?,
+        created: moment_of(row, 14)?,
+    })
+}
+
+pub(super) fn no_channel(id: Id) -> Error {
+    Error::new(
+        ErrorKind::NotFound,
+        format!("there is no channel with key {id}"),
+    )
+}
