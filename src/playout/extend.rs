@@ -1,0 +1,221 @@
+//! Brings one channel's timeline to the horizon.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use super::{HORIZON_MS, LOW_WATER_MS, PUBLISHED_MS, internal};
+use crate::clock::UtcMs;
+use crate::error::Result;
+use crate::schedule::{Cursor, MAX_ENTRIES, Planned, Playable, Plays, Skipped, build, can_play};
+use crate::store::{Channel, EntryContent, Id, NewEntry, Store, TimelineSpan};
+
+const SECOND_MS: i64 = 1000;
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Want {
+    /// Entries from now to the horizon.
+    Ahead,
+    /// The same, with everything anew that is not published yet.
+    Anew,
+    /// As `Anew` when the channel's items are others than it was last planned from; else as `Ahead`.
+    AnewIfOthers,
+}
+
+/// Tells sets of items apart by what a schedule depends on. Where the hash of another build of this program
+/// differs, a channel is planned anew once more than need be.
+fn fingerprint(items: &[Playable]) -> String {
+    // Whatever order they come in.
+    let sum = items.iter().fold(0u64, |sum, item| {
+        let mut hasher = DefaultHasher::new();
+        (item.id, item.start.0, item.end.0, &item.title, &item.show).hash(&mut hasher);
+        (item.season, item.episode, item.year, &item.date).hash(&mut hasher);
+        sum.wrapping_add(hasher.finish())
+    });
+    format!("{}:{sum:016x}", items.len())
+}
+
+/// Where building goes on.
+#[derive(Debug)]
+struct Joint {
+    /// What starts here or later is replaced.
+    from: UtcMs,
+    /// The place in the order there, as JSON.
+    cursor: Option<String>,
+    /// The end of what is there, where a time that nobody planned for lies between it and `from`.
+    hole_since: Option<UtcMs>,
+}
+
+/// Brings a channel's timeline to the horizon. Returns the new version; `None` when nothing had to change.
+pub(super) async fn bring(
+    store: &Store,
+    channel: &Channel,
+    now: UtcMs,
+    mut want: Want,
+) -> Result<Option<u64>> {
+    let mut known = None;
+    if want == Want::AnewIfOthers {
+        let items = store.playables(&channel.collection).await?;
+        let planned = store.planned_from(channel.id).await?;
+        want = match planned == Some(fingerprint(&items)) {
+            true => Want::Ahead,
+            false => Want::Anew,
+        };
+        known = Some(items);
+    }
+    let span = store.timeline_span(channel.id, None).await?;
+    let covers_now = span.as_ref().filter(|s| s.start <= now && now < s.stop);
+    let low = covers_now.is_none_or(|s| s.stop < now.plus(LOW_WATER_MS));
+    let gap = match covers_now {
+        Some(_) => store.first_gap(channel.id, now.plus(2 * SECOND_MS)).await?,
+        None => None,
+    };
+    if want == Want::Ahead && !low && gap.is_none() {
+        return Ok(None);
+    }
+    let items = match known {
+        Some(items) => items,
+        None => store.playables(&channel.collection).await?,
+    };
+    let gap = gap.filter(|_| items.iter().any(can_play));
+    let covers_now = covers_now.is_some();
+    let joint = match (span, covers_now) {
+        (Some(span), true) => {
+            if want == Want::Ahead && !low && gap.is_none() {
+                return Ok(None);
+            }
+            running(store, channel.id, span, gap, now, want).await?
+        }
+        (span, _) => stopped(span, now),
+    };
+    // Entries of a few seconds would make a timeline of half a million rows: it ends earlier then.
+    let ahead = match (want, covers_now) {
+        (Want::Ahead, true) => store.entries_after(channel.id, now).await?,
+        _ => 0,
+    };
+    // What is planned behind the horizon's last entry leaves the rest as it is.
+    let whole = want == Want::Anew || !covers_now;
+    let fingerprint = whole.then(|| fingerprint(&items));
+    let room = MAX_ENTRIES.saturating_sub(usize::try_from(ahead).unwrap_or(usize::MAX));
+    if room == 0 && gap.is_none() {
+        return Ok(None);
+    }
+    let (order, seed, from) = (channel.order, channel.seed, joint.from);
+    let cursor = joint.cursor.as_deref().and_then(Cursor::from_json);
+    let until = now.plus(HORIZON_MS);
+    // Sorting a hundred thousand items takes a while; a panic in there is one more failure of this channel.
+    let mut built =
+        tokio::task::spawn_blocking(move || build(&items, order, seed, cursor, from, until))
+            .await
+            .map_err(|e| internal("the scheduler failed", e))?;
+    if gap.is_none() {
+        built.entries.truncate(room);
+    }
+    report(channel, &built.skipped);
+    let hole = joint.hole_since.map(|since| NewEntry {
+        start: since,
+        stop: from,
+        content: EntryContent::Gap,
+        cursor: None,
+    });
+    let from = joint.hole_since.unwrap_or(from);
+    let entries: Vec<_> = hole
+        .into_iter()
+        .chain(built.entries.into_iter().map(row))
+        .collect();
+    let version = store.replace_timeline(channel.id, from, entries).await?;
+    if let Some(items) = fingerprint {
+        store.set_planned_from(channel.id, &items).await?;
+    }
+    Ok(Some(version))
+}
+
+/// Where building goes on in a timeline that covers now. `gap` is the first gap that items can fill.
+async fn running(
+    store: &Store,
+    channel: Id,
+    span: TimelineSpan,
+    gap: Option<UtcMs>,
+    now: UtcMs,
+    want: Want,
+) -> Result<Joint> {
+    let mut from = span.stop;
+    if want == Want::Anew {
+        let published = store
+            .timeline_span(channel, Some(now.plus(PUBLISHED_MS)))
+            .await?;
+        from = published.map_or(from, |p| p.stop);
+    }
+    if let Some(gap) = gap {
+        // A gap on air ends with the second, but is never shorter than one.
+        let cut = full_second(now).plus(SECOND_MS).max(gap.plus(SECOND_MS));
+        from = from.min(if gap > now { gap } else { cut });
+    }
+    let kept = store.timeline_span(channel, Some(from)).await?;
+    Ok(Joint {
+        from,
+        cursor: kept.and_then(|k| k.cursor),
+        hole_since: None,
+    })
+}
+
+/// Where building begins when nothing covers now: the channel is new, or nobody has extended it for a week, or the
+/// clock has been set back before everything that was planned.
+fn stopped(span: Option<TimelineSpan>, now: UtcMs) -> Joint {
+    let start = full_second(now);
+    let Some(span) = span else {
+        return Joint {
+            from: start,
+            cursor: None,
+            hole_since: None,
+        };
+    };
+    let (from, hole_since) = if span.start > now {
+        (start, None)
+    } else if start.since(span.stop) < SECOND_MS {
+        (span.stop, None)
+    } else {
+        (start, Some(span.stop))
+    };
+    Joint {
+        from,
+        cursor: span.cursor,
+        hole_since,
+    }
+}
+
+fn full_second(t: UtcMs) -> UtcMs {
+    UtcMs(t.0.div_euclid(SECOND_MS).saturating_mul(SECOND_MS))
+}
+
+fn row(planned: Planned) -> NewEntry {
+    NewEntry {
+        start: planned.start,
+        stop: planned.stop,
+        content: match planned.plays {
+            Plays::Item { id, from, to } => EntryContent::Item {
+                item_id: id,
+                from,
+                to,
+            },
+            Plays::Gap => EntryContent::Gap,
+        },
+        cursor: planned.cursor.map(|c| c.to_json()),
+    }
+}
+
+/// Names what is left out: the first few, then how many.
+fn report(channel: &Channel, skipped: &[Skipped]) {
+    const NAMED: usize = 10;
+    for item in skipped.iter().take(NAMED) {
+        log::warn!(
+            CHANNEL = channel.number.as_str(), ITEM = item.id;
+            "channel {} leaves out item {}: {}", channel.number, item.id, item.why
+        );
+    }
+    if skipped.len() > NAMED {
+        log::warn!(
+            CHANNEL = channel.number.as_str();
+            "channel {} leaves out {} items in all", channel.number, skipped.len()
+        );
+    }
+}

@@ -1,0 +1,274 @@
+//! Keeps every channel's timeline built ahead, in the database: the one truth that guide and streams read.
+//!
+//! Builds from now on when a channel is new, extends in the background, rebuilds the future on request and clears
+//! the past away. Assumes one `Playout` per database. Must never change what has begun or begins within the hour
+//! (gaps excepted: they promise nothing), drive a stream, or plan anything by a clock that is not known to be sane.
+
+mod extend;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+
+use crate::clock::{SharedClock, UtcMs};
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::{Entry, Id, Store};
+
+/// How far ahead timelines are built.
+pub const HORIZON_MS: i64 = 7 * DAY_MS;
+/// A timeline that reaches less far is extended.
+const LOW_WATER_MS: i64 = HORIZON_MS - DAY_MS / 2;
+/// How long what was on air stays.
+const PAST_MS: i64 = DAY_MS;
+/// What starts within this time is published: a rebuild leaves it alone.
+pub const PUBLISHED_MS: i64 = 3_600_000;
+/// How often the background task looks after every channel.
+const ROUND: Duration = Duration::from_secs(3600);
+const DAY_MS: i64 = 86_400_000;
+
+/// A handle on the timelines of all channels. Cheap to clone.
+#[derive(Clone)]
+pub struct Playout(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    clock: SharedClock,
+    clock_is_sane: watch::Receiver<bool>,
+    /// Work on a channel's timeline is done by one at a time.
+    channels: Mutex<HashMap<Id, Arc<Live>>>,
+    wake: Notify,
+}
+
+/// What is kept in memory of a channel that somebody has asked about.
+struct Live {
+    version: watch::Sender<u64>,
+    /// The entry that was on air at the last look.
+    on_air: Mutex<Option<Entry>>,
+    at_work: tokio::sync::Mutex<()>,
+}
+
+impl Playout {
+    /// A playout that trusts its clock.
+    pub fn new(store: Store, clock: SharedClock) -> Self {
+        // The sender may go: a receiver keeps the last value.
+        Self::with_clock_watch(store, clock, watch::channel(true).1)
+    }
+
+    /// A playout that plans nothing until `clock_is_sane` shows true.
+    pub fn with_clock_watch(
+        store: Store,
+        clock: SharedClock,
+        clock_is_sane: watch::Receiver<bool>,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            store,
+            clock,
+            clock_is_sane,
+            channels: Mutex::default(),
+            wake: Notify::new(),
+        }))
+    }
+
+    /// Sees to it that a channel has entries from now to the horizon, and returns its timeline version.
+    ///
+    /// `Unavailable` while the clock is not sane, `NotFound` for an unknown channel.
+    pub async fn ensure(&self, channel: Id) -> Result<u64> {
+        self.work(channel, extend::Want::Ahead).await
+    }
+
+    /// Builds anew what a channel plays an hour from now and later, after its collection, its order or the library
+    /// changed; what starts earlier stays. Gaps are replaced from now on. Returns the timeline version.
+    pub async fn rebuild_future(&self, channel: Id) -> Result<u64> {
+        self.work(channel, extend::Want::Anew).await
+    }
+
+    /// Plans anew, as [`Playout::rebuild_future`] does, every channel whose items are not those that it was
+    /// planned from; extends the others where need be. A folder that is away changes nobody's items. A channel
+    /// that fails is logged and keeps its timeline. Does nothing before the clock is sane.
+    pub async fn follow_items(&self) {
+        if !*self.0.clock_is_sane.borrow() {
+            return;
+        }
+        self.each(extend::Want::AnewIfOthers).await;
+    }
+
+    /// The entry on air at `t`, which may lie anywhere in the timeline.
+    ///
+    /// Reads the database only when the entry differs from that of the last call for this channel. A timeline
+    /// that has run out (the daemon slept for a week) is extended at once. `Unavailable` when there is no entry.
+    pub async fn on_air(&self, channel: Id, t: UtcMs) -> Result<Entry> {
+        let live = self.live(channel).await?;
+        let remembered = lock(&live.on_air).clone();
+        if let Some(entry) = remembered.filter(|e| (e.start..e.stop).contains(&t)) {
+            return Ok(entry);
+        }
+        let now = self.0.clock.utc();
+        let mut version = *live.version.borrow();
+        let mut found = self.0.store.entry_at(channel, t).await?;
+        if found.is_none() && t.since(now).abs() < PUBLISHED_MS {
+            version = self.ensure(channel).await?;
+            found = self.0.store.entry_at(channel, t).await?;
+        }
+        let Some(entry) = found else {
+            crate::bail!(
+                Unavailable,
+                "nothing is planned for the channel with key {channel} at that time"
+            );
+        };
+        // Looks into the future are not worth remembering.
+        if entry.start <= now {
+            let mut remembered = lock(&live.on_air);
+            // Whoever changes the timeline raises the version first and then clears this.
+            if *live.version.borrow() == version {
+                *remembered = Some(entry.clone());
+            }
+        }
+        Ok(entry)
+    }
+
+    /// What follows an entry.
+    pub async fn after(&self, entry: &Entry) -> Result<Entry> {
+        self.on_air(entry.channel_id, entry.stop).await
+    }
+
+    /// Follows the version of a channel's timeline: it rises with every change to what is planned.
+    pub async fn version(&self, channel: Id) -> Result<watch::Receiver<u64>> {
+        Ok(self.live(channel).await?.version.subscribe())
+    }
+
+    /// Takes note that somebody else has changed a channel's row or planned items: readers look again.
+    pub async fn touched(&self, channel: Id) -> Result<()> {
+        let version = self.0.store.channel(channel).await?.timeline_version;
+        let live = self.live(channel).await?;
+        live.changed(version);
+        Ok(())
+    }
+
+    /// Forgets a channel that has been removed; who follows its version learns that it is gone.
+    pub fn forget(&self, channel: Id) {
+        lock(&self.0.channels).remove(&channel);
+    }
+
+    /// Ends when the clock is sane: at once, as a rule.
+    pub async fn clock_is_sane(&self) {
+        let mut sane = self.0.clock_is_sane.clone();
+        if sane.wait_for(|sane| *sane).await.is_err() {
+            // Nobody judges it any more, and the last word was no.
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Wakes the background task: items have come or gone, or channels have.
+    pub fn wake(&self) {
+        self.0.wake.notify_one();
+    }
+
+    /// Looks after every channel now and every hour, for as long as it is polled. A channel that fails is logged
+    /// and keeps its last timeline; the others go on.
+    pub async fn run(&self) {
+        loop {
+            self.clock_is_sane().await;
+            self.round().await;
+            tokio::select! {
+                () = self.0.clock.sleep(ROUND) => {}
+                () = self.0.wake.notified() => {}
+            }
+        }
+    }
+
+    /// Extends every channel and clears its past away, once.
+    pub async fn round(&self) {
+        self.each(extend::Want::Ahead).await;
+    }
+
+    async fn each(&self, want: extend::Want) {
+        let channels = match self.0.store.channels().await {
+            Ok(channels) => channels,
+            Err(e) => {
+                log::warn!(ERROR_KIND = e.kind().name(); "playout: {e:#}");
+                return;
+            }
+        };
+        for channel in channels {
+            let mut done = self.work(channel.id, want).await.map(drop);
+            if done.is_ok() {
+                let before = self.0.clock.utc().plus(-PAST_MS);
+                done = self
+                    .0
+                    .store
+                    .prune_timeline(channel.id, before)
+                    .await
+                    .map(drop);
+            }
+            if let Err(e) = done {
+                log::warn!(
+                    CHANNEL = channel.number.as_str(), ERROR_KIND = e.kind().name();
+                    "playout of channel {}: {e:#}", channel.number
+                );
+            }
+        }
+    }
+
+    async fn work(&self, channel: Id, want: extend::Want) -> Result<u64> {
+        if !*self.0.clock_is_sane.borrow() {
+            crate::bail!(
+                Unavailable,
+                "the clock of this machine is not set yet: nothing is planned until it is"
+            );
+        }
+        let live = self.live(channel).await?;
+        let _turn = live.at_work.lock().await;
+        let row = self.0.store.channel(channel).await?;
+        let version = extend::bring(&self.0.store, &row, self.0.clock.utc(), want).await?;
+        let version = version.unwrap_or(row.timeline_version);
+        live.changed(version);
+        Ok(version)
+    }
+
+    /// The channel's state in memory; `NotFound` when there is no such channel.
+    async fn live(&self, channel: Id) -> Result<Arc<Live>> {
+        if let Some(live) = lock(&self.0.channels).get(&channel) {
+            return Ok(live.clone());
+        }
+        let version = self.0.store.channel(channel).await?.timeline_version;
+        let live = Arc::new(Live {
+            version: watch::channel(version).0,
+            on_air: Mutex::default(),
+            at_work: tokio::sync::Mutex::default(),
+        });
+        Ok(lock(&self.0.channels)
+            .entry(channel)
+            .or_insert(live)
+            .clone())
+    }
+}
+
+impl Live {
+    /// Publishes a version; what was remembered of an older one is forgotten.
+    fn changed(&self, version: u64) {
+        let risen = self
+            .version
+            .send_if_modified(|known| std::mem::replace(known, version) != version);
+        if risen {
+            *lock(&self.on_air) = None;
+        }
+    }
+}
+
+impl std::fmt::Debug for Playout {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Playout")
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn internal(what: &str, source: tokio::task::JoinError) -> Error {
+    Error::with_source(ErrorKind::Internal, what.to_owned(), source)
+}
