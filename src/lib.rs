@@ -3,6 +3,7 @@
 //! The modules stand in layers: each uses only those below it. `docs/architecture.md` says what each
 //! holds and where to change what; `tests/architecture.rs` keeps the arrows pointing one way.
 
+pub mod channel;
 pub mod clock;
 pub mod config;
 pub mod error;
@@ -17,3 +18,4 @@ pub mod playout;
 pub mod schedule;
 pub mod store;
 pub mod system;
+pub mod transcode;

@@ -1,0 +1,152 @@
+//! Items that fit the format: demultiplexed in-process, never decoded.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::{Cut, Event, Feed};
+use crate::error::Result;
+use crate::media::{self, AccessUnit, Damage, Demuxer, FileSource, StreamKind, Ticks90k};
+use crate::system::reads::Reads;
+
+/// Coded bytes read in one go.
+const BATCH_BYTES: usize = 64 << 10;
+/// Units read in one go.
+const BATCH_UNITS: usize = 512;
+/// A stream that has not reached the cut this long after the other has ended.
+const TAIL: Ticks90k = Ticks90k(2 * 90_000);
+
+/// Starts copying `path`, which lies on `device`.
+pub fn start(reads: Reads, device: String, path: PathBuf, cut: Cut) -> Feed {
+    Feed::spawn(|events| async move {
+        if let Err(error) = run(&reads, &device, path, cut, &events).await {
+            // The channel has gone away when nobody receives.
+            let _ = events.send(Event::Failed(error)).await;
+        }
+    })
+}
+
+async fn run(
+    reads: &Reads,
+    device: &str,
+    path: PathBuf,
+    cut: Cut,
+    events: &mpsc::Sender<Event>,
+) -> Result<()> {
+    let open = move || Reader::open(&path, cut);
+    let mut held = Held {
+        reader: Some(reads.run(device, open).await?),
+        reads,
+        device,
+    };
+    let has_audio = held.reader.as_ref().is_some_and(Reader::has_audio);
+    if events.send(Event::Opened { has_audio }).await.is_err() {
+        return Ok(());
+    }
+    while let Some(mut reader) = held.reader.take() {
+        let (back, units) = reads
+            .run(device, move || {
+                let units = reader.batch()?;
+                Ok((reader, units))
+            })
+            .await?;
+        let ended = back.ended();
+        held.reader = Some(back);
+        if events.send(Event::Units(units)).await.is_err() {
+            return Ok(());
+        }
+        if ended {
+            let _ = events.send(Event::Ended).await;
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// A reader between two reads. It is closed where it is read, also when the feed is dropped: a mount that
+/// hangs holds up whoever closes a file on it.
+struct Held<'a> {
+    reader: Option<Reader>,
+    reads: &'a Reads,
+    device: &'a str,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        if let Some(reader) = self.reader.take() {
+            self.reads.discard(self.device, reader);
+        }
+    }
+}
+
+/// A demuxer with a cut.
+pub struct Reader {
+    demuxer: Box<dyn Demuxer>,
+    cut: Cut,
+    video_done: bool,
+    audio_done: bool,
+    ended: bool,
+}
+
+impl Reader {
+    /// Opens `path` at the cut. Blocks.
+    pub fn open(path: &std::path::Path, cut: Cut) -> Result<Self> {
+        let mut demuxer = media::open(Arc::new(FileSource::open(path)?))?;
+        demuxer.seek(cut.from)?;
+        let streams = demuxer.streams();
+        let (video_done, audio_done) = (streams.video.is_none(), streams.audio.is_none());
+        Ok(Self {
+            demuxer,
+            cut,
+            video_done,
+            audio_done,
+            ended: false,
+        })
+    }
+
+    /// Whether the file has sound that we carry.
+    pub fn has_audio(&self) -> bool {
+        self.demuxer.streams().audio.is_some()
+    }
+
+    /// Whether everything up to the cut has been delivered.
+    pub fn ended(&self) -> bool {
+        self.ended
+    }
+
+    /// What damage cost so far.
+    pub fn damage(&self) -> Damage {
+        self.demuxer.damage()
+    }
+
+    /// Some units in channel time. Blocks.
+    pub fn batch(&mut self) -> Result<Vec<AccessUnit>> {
+        let mut units = Vec::new();
+        let mut bytes = 0;
+        while bytes < BATCH_BYTES && units.len() < BATCH_UNITS {
+            let mut unit = AccessUnit::default();
+            if !self.demuxer.next(&mut unit)? {
+                self.ended = true;
+                break;
+            }
+            let past = unit.pts >= self.cut.to;
+            match unit.kind {
+                StreamKind::Video => self.video_done |= past,
+                StreamKind::Audio => self.audio_done |= past,
+            }
+            // The splicer is told of the first unit past the cut; it knows the rest.
+            if (self.video_done && self.audio_done) || unit.dts > self.cut.to + TAIL {
+                self.ended = true;
+            }
+            bytes += unit.data.len();
+            unit.pts += self.cut.offset;
+            unit.dts += self.cut.offset;
+            units.push(unit);
+            if self.ended {
+                break;
+            }
+        }
+        Ok(units)
+    }
+}

@@ -1,0 +1,68 @@
+//! What a channel on air asks of the rest of the daemon: what is on at a moment, and how to play it.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::clock::UtcMs;
+use crate::error::Result;
+use crate::media::{CopyClass, Format, Probe, Ticks90k};
+use crate::store::Id;
+
+/// A channel as far as streaming needs it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ChannelFacts {
+    /// Key.
+    pub id: Id,
+    /// Number as typed.
+    pub number: String,
+    /// Name, shown as the service name in the stream.
+    pub name: String,
+    /// What its clients are promised.
+    pub format: Format,
+}
+
+/// The entry that covers a moment.
+#[derive(Clone, Debug)]
+pub struct OnAir {
+    /// On air from.
+    pub start: UtcMs,
+    /// On air until.
+    pub stop: UtcMs,
+    /// What is played; `None` for a gap.
+    pub play: Option<Play>,
+}
+
+/// An item to be played.
+#[derive(Clone, Debug)]
+pub struct Play {
+    /// Key of the item, for logs.
+    pub item_id: Id,
+    /// Its file.
+    pub path: PathBuf,
+    /// A stable name of the device that the file is on.
+    pub device: String,
+    /// In, in item time.
+    pub from: Ticks90k,
+    /// Out, in item time.
+    pub to: Ticks90k,
+    /// What has to be done to it.
+    pub class: CopyClass,
+    /// What the file is.
+    pub probe: Arc<Probe>,
+    /// Title for the status page.
+    pub title: String,
+}
+
+/// An answer that takes a moment.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
+
+/// Where channels and their timelines come from.
+pub trait Programming: Send + Sync + 'static {
+    /// The channel with this number.
+    fn channel<'a>(&'a self, number: &'a str) -> Answer<'a, ChannelFacts>;
+
+    /// What is on at `at`. Never fails for want of entries: a hole in the timeline is a gap.
+    fn on_air<'a>(&'a self, channel: &'a ChannelFacts, at: UtcMs) -> Answer<'a, OnAir>;
+}
