@@ -19,3 +19,4 @@ pub mod schedule;
 pub mod store;
 pub mod system;
 pub mod transcode;
+pub mod tuner;
