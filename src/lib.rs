@@ -4,12 +4,15 @@
 //! holds and where to change what; `tests/architecture.rs` keeps the arrows pointing one way.
 
 pub mod channel;
+pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod daemon;
 pub mod error;
 pub mod ffmpeg;
 pub mod guard;
 pub mod guide;
+pub mod http;
 pub mod library;
 pub mod media;
 pub mod metrics;

@@ -1,0 +1,219 @@
+//! `exstreamd channel …`.
+
+use serde_json::{Map, Value, json};
+
+use super::args::{Args, absolute};
+use super::client::Client;
+use super::library::{field, number};
+use super::output::Output;
+use super::usage;
+use crate::error::Result;
+
+/// Items that are named as transcoded.
+const MOST_EXCEPTIONS: usize = 10;
+
+/// What the options say, as a request.
+fn wish(args: &Args) -> Result<Value> {
+    let mut wish = Map::new();
+    for name in ["number", "name"] {
+        if let Some(value) = args.option(name)? {
+            wish.insert(name.to_owned(), value.into());
+        }
+    }
+    if let Some(group) = args.option("group")? {
+        wish.insert(
+            "group".to_owned(),
+            if group.is_empty() {
+                Value::Null
+            } else {
+                group.into()
+            },
+        );
+    }
+    let folder = args.raw("folder").map(absolute).transpose()?;
+    let plays = match (folder, args.option("show")?, args.has("everything")) {
+        (None, None, false) => None,
+        (Some(path), None, false) => Some(json!({"collection": "folder", "path": path})),
+        (None, Some(title), false) => Some(json!({"collection": "show", "title": title})),
+        (None, None, true) => Some(json!({"collection": "library"})),
+        _ => {
+            return Err(usage(
+                "a channel plays one thing: --folder, --show or --everything",
+            ));
+        }
+    };
+    if let Some(plays) = plays {
+        wish.insert("plays".to_owned(), plays);
+    }
+    for (name, allowed) in [
+        ("order", ["shuffle", "chronological", "season-episode"]),
+        ("video", ["h264", "hevc", "mpeg2"]),
+    ] {
+        match args.option(name)? {
+            None => {}
+            Some(value) if allowed.contains(&value) => {
+                wish.insert(name.to_owned(), value.into());
+            }
+            Some(value) => {
+                return Err(usage(format!(
+                    "{value:?} is not possible for --{name}: use one of {}",
+                    allowed.join(", ")
+                )));
+            }
+        }
+    }
+    Ok(Value::Object(wish))
+}
+
+/// Makes a channel.
+pub(super) fn add(args: &Args, output: &mut Output) -> Result<()> {
+    let wish = wish(args)?;
+    let client = Client::connect(args)?;
+    let channel: Value = client.ask("POST", "/api/v1/channels", Some(&wish))?;
+    print(client, &channel, output)
+}
+
+/// Lists channels.
+pub(super) fn list(args: &Args, output: &mut Output) -> Result<()> {
+    let client = Client::connect(args)?;
+    let channels: Vec<Value> = client.get("/api/v1/channels")?;
+    client.close();
+    if output.json() {
+        return output.value(&channels);
+    }
+    if channels.is_empty() {
+        return output.line("there are no channels yet: exstreamd setup FOLDER proposes some");
+    }
+    let rows: Vec<Vec<String>> = channels
+        .iter()
+        .map(|channel| {
+            vec![
+                field(channel, "number").to_owned(),
+                field(channel, "name").to_owned(),
+                plays(channel),
+                number(channel, "viewers").to_string(),
+                channel.get("now").map(title).unwrap_or_default(),
+            ]
+        })
+        .collect();
+    output.table(&["NUMBER", "NAME", "PLAYS", "VIEWERS", "NOW"], &rows)
+}
+
+/// What a channel plays, for people.
+pub(super) fn plays(channel: &Value) -> String {
+    match field(channel, "collection") {
+        "folder" => format!("folder {}", field(channel, "path")),
+        "show" => format!("show {}", field(channel, "title")),
+        _ => "everything".to_owned(),
+    }
+}
+
+/// A programme's title in one line.
+pub(super) fn title(programme: &Value) -> String {
+    match (field(programme, "show"), field(programme, "title")) {
+        ("", title) => title.to_owned(),
+        (show, title) if show == title => title.to_owned(),
+        (show, title) => format!("{show}: {title}"),
+    }
+}
+
+fn path(number: &str) -> String {
+    let encoded: String = number
+        .bytes()
+        .map(|b| match b {
+            b'0'..=b'9' | b'.' => char::from(b).to_string(),
+            b => format!("%{b:02X}"),
+        })
+        .collect();
+    format!("/api/v1/channels/{encoded}")
+}
+
+/// Shows a channel.
+pub(super) fn show(args: &Args, output: &mut Output) -> Result<()> {
+    let path = path(args.text(0)?);
+    let client = Client::connect(args)?;
+    let channel: Value = client.get(&path)?;
+    print(client, &channel, output)
+}
+
+/// Changes a channel.
+pub(super) fn set(args: &Args, output: &mut Output) -> Result<()> {
+    let (path, wish) = (path(args.text(0)?), wish(args)?);
+    if wish.as_object().is_none_or(Map::is_empty) {
+        return Err(usage(
+            "nothing is to be changed: exstreamd channel set --help lists what can be",
+        ));
+    }
+    let client = Client::connect(args)?;
+    let channel: Value = client.ask("PATCH", &path, Some(&wish))?;
+    print(client, &channel, output)
+}
+
+/// Removes a channel.
+pub(super) fn remove(args: &Args, output: &mut Output) -> Result<()> {
+    let path = path(args.text(0)?);
+    let client = Client::connect(args)?;
+    let removed: Value = client.ask("DELETE", &path, None)?;
+    client.close();
+    if output.json() {
+        output.value(&removed)
+    } else {
+        output.line(format!("removed channel {}", field(&removed, "removed")))
+    }
+}
+
+fn print(client: Client, channel: &Value, output: &mut Output) -> Result<()> {
+    let status: Result<Value> = client.get("/api/v1/status");
+    client.close();
+    if output.json() {
+        return output.value(channel);
+    }
+    let status = status?;
+    let format = channel.get("format").cloned().unwrap_or_default();
+    output.line(format!(
+        "{} {}",
+        field(channel, "number"),
+        field(channel, "name")
+    ))?;
+    output.line(format!(
+        "  plays      {} ({})",
+        plays(channel),
+        field(channel, "order")
+    ))?;
+    output.line(format!(
+        "  format     {} + {}, {} Hz, {} channels",
+        field(&format, "video"),
+        field(&format, "audio"),
+        number(&format, "audio_rate_hz"),
+        number(&format, "audio_channels")
+    ))?;
+    let share = channel.get("share").cloned().unwrap_or_default();
+    output.line(match number(&share, "items") {
+        0 => "  copied     nothing to play yet: see exstreamd library list".to_owned(),
+        items => format!(
+            "  copied     {} % of the playing time, {} of {items} items",
+            number(channel, "copied_percent"),
+            number(&share, "copied_items"),
+        ),
+    })?;
+    let mut others = number(&share, "items") - number(&share, "copied_items");
+    let exceptions = share.get("exceptions").and_then(Value::as_array);
+    for exception in exceptions.into_iter().flatten().take(MOST_EXCEPTIONS) {
+        others -= 1;
+        output.line(format!(
+            "  transcoded {}\n             {}",
+            field(exception, "path"),
+            field(exception, "reason")
+        ))?;
+    }
+    if others > 0 {
+        output.line(format!("             and {others} more"))?;
+    }
+    for (name, label) in [("now", "now"), ("next", "next")] {
+        if let Some(programme) = channel.get(name).filter(|programme| !programme.is_null()) {
+            output.line(format!("  {label:<10} {}", title(programme)))?;
+        }
+    }
+    let base = super::library::base(&status);
+    output.line(format!("  stream     {base}{}", field(channel, "stream")))
+}

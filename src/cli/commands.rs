@@ -1,0 +1,260 @@
+//! The table of subcommands.
+
+use super::args::Args;
+use super::output::Output;
+use super::{channel, files, guide, library, serve, setup};
+use crate::error::Result;
+
+/// An option of a command.
+#[derive(Clone, Copy, Debug)]
+pub struct Opt {
+    /// Its name without the dashes.
+    pub name: &'static str,
+    /// Its one-letter form.
+    pub short: Option<char>,
+    /// What its value is called; empty for a switch.
+    pub value: &'static str,
+    /// What it does.
+    pub doc: &'static str,
+}
+
+const fn opt(name: &'static str, value: &'static str, doc: &'static str) -> Opt {
+    Opt {
+        name,
+        short: None,
+        value,
+        doc,
+    }
+}
+
+/// Options of every command.
+pub const GLOBAL_OPTIONS: &[Opt] = &[
+    opt("json", "", "Answer in JSON"),
+    opt(
+        "data",
+        "DIR",
+        "Data directory (else EXSTREAMD_DATA, else the service's or your own)",
+    ),
+    opt(
+        "config",
+        "FILE",
+        "Configuration file (else EXSTREAMD_CONFIG, else /etc/exstreamd/exstreamd.toml)",
+    ),
+    Opt {
+        name: "help",
+        short: Some('h'),
+        value: "",
+        doc: "Show help",
+    },
+];
+
+/// A subcommand.
+pub struct Command {
+    /// One word, or two ("library add").
+    pub name: &'static str,
+    /// Its positional arguments for people ("FOLDER…").
+    pub args: &'static str,
+    /// How few and how many of them.
+    pub count: (usize, usize),
+    /// What it does, in one line.
+    pub doc: &'static str,
+    /// Its options beside [`GLOBAL_OPTIONS`].
+    pub options: &'static [Opt],
+    pub(super) run: fn(&Args, &mut Output) -> Result<()>,
+}
+
+const MANY: usize = usize::MAX;
+
+const KIND: Opt = opt(
+    "kind",
+    "KIND",
+    "What the folder holds: auto (the default), movies, shows or other",
+);
+
+const CHANNEL_OPTIONS: &[Opt] = &[
+    opt(
+        "number",
+        "N",
+        "Channel number, n or n.n (when adding: else the next free one)",
+    ),
+    opt("name", "NAME", "Name"),
+    opt(
+        "group",
+        "GROUP",
+        "Group for players that show groups; empty for none",
+    ),
+    opt(
+        "folder",
+        "DIR",
+        "Play everything below this folder of the library",
+    ),
+    opt("show", "TITLE", "Play this show"),
+    opt("everything", "", "Play the whole library (the default)"),
+    opt(
+        "order",
+        "ORDER",
+        "shuffle (the default), chronological or season-episode",
+    ),
+    opt(
+        "video",
+        "CODEC",
+        "h264, hevc or mpeg2 (else what most players and most items have)",
+    ),
+];
+
+/// Every subcommand.
+pub const COMMANDS: &[Command] = &[
+    Command {
+        name: "setup",
+        args: "FOLDER…",
+        count: (1, MANY),
+        doc: "Add folders, wait for the scan, propose channels, make them and print the addresses",
+        options: &[
+            KIND,
+            Opt {
+                name: "yes",
+                short: Some('y'),
+                value: "",
+                doc: "Make all proposed channels without asking",
+            },
+        ],
+        run: setup::run,
+    },
+    Command {
+        name: "serve",
+        args: "",
+        count: (0, 0),
+        doc: "Run the daemon in the foreground",
+        options: &[],
+        run: serve::serve,
+    },
+    Command {
+        name: "check",
+        args: "",
+        count: (0, 0),
+        doc: "Look over configuration, ports, time zone, ffmpeg, library folders and the running daemon",
+        options: &[],
+        run: serve::check,
+    },
+    Command {
+        name: "library add",
+        args: "FOLDER…",
+        count: (1, MANY),
+        doc: "Add folders to the library; they are only ever read",
+        options: &[KIND],
+        run: library::add,
+    },
+    Command {
+        name: "library list",
+        args: "",
+        count: (0, 0),
+        doc: "List the folders of the library and their state",
+        options: &[],
+        run: library::list,
+    },
+    Command {
+        name: "library scan",
+        args: "[FOLDER…]",
+        count: (0, MANY),
+        doc: "Look for new, changed and gone files now, and wait for the end",
+        options: &[opt(
+            "accept-loss",
+            "",
+            "Most files of the folder were removed, or it was moved to another disk, on purpose",
+        )],
+        run: library::scan,
+    },
+    Command {
+        name: "library unplayable",
+        args: "[FOLDER…]",
+        count: (0, MANY),
+        doc: "List the files that cannot be played, and why",
+        options: &[],
+        run: library::unplayable,
+    },
+    Command {
+        name: "library remove",
+        args: "FOLDER…",
+        count: (1, MANY),
+        doc: "Forget folders and their items; the files stay as they are",
+        options: &[],
+        run: library::remove,
+    },
+    Command {
+        name: "channel add",
+        args: "",
+        count: (0, 0),
+        doc: "Make a channel",
+        options: CHANNEL_OPTIONS,
+        run: channel::add,
+    },
+    Command {
+        name: "channel list",
+        args: "",
+        count: (0, 0),
+        doc: "List the channels with what is on now",
+        options: &[],
+        run: channel::list,
+    },
+    Command {
+        name: "channel show",
+        args: "NUMBER",
+        count: (1, 1),
+        doc: "Show a channel, how much of it is copied, and what must be transcoded",
+        options: &[],
+        run: channel::show,
+    },
+    Command {
+        name: "channel set",
+        args: "NUMBER",
+        count: (1, 1),
+        doc: "Change a channel; its next hour stays as published",
+        options: CHANNEL_OPTIONS,
+        run: channel::set,
+    },
+    Command {
+        name: "channel remove",
+        args: "NUMBER",
+        count: (1, 1),
+        doc: "Remove a channel",
+        options: &[],
+        run: channel::remove,
+    },
+    Command {
+        name: "guide",
+        args: "[NUMBER]",
+        count: (0, 1),
+        doc: "Show what is on",
+        options: &[opt("hours", "H", "How far ahead (default 6, at most 336)")],
+        run: guide::run,
+    },
+    Command {
+        name: "probe",
+        args: "FILE…",
+        count: (1, MANY),
+        doc: "Show what a media file is and whether it can be copied; needs no daemon",
+        options: &[],
+        run: files::probe,
+    },
+    Command {
+        name: "remux",
+        args: "FILE…",
+        count: (1, MANY),
+        doc: "Copy files one after another into one transport stream; needs no daemon",
+        options: &[Opt {
+            name: "output",
+            short: Some('o'),
+            value: "OUT.ts",
+            doc: "The file to write (required)",
+        }],
+        run: files::remux,
+    },
+    Command {
+        name: "version",
+        args: "",
+        count: (0, 0),
+        doc: "Show the version",
+        options: &[],
+        run: serve::version,
+    },
+];

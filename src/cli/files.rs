@@ -1,0 +1,215 @@
+//! `exstreamd probe` and `exstreamd remux`: about files alone, without daemon or database.
+
+use std::fs::OpenOptions;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::args::Args;
+use super::output::Output;
+use super::usage;
+use crate::channel::remux;
+use crate::config::{Config, Environment};
+use crate::error::{Error, ErrorKind, Result};
+use crate::ffmpeg::Ffmpeg;
+use crate::media::probe::Container;
+use crate::media::{CopyClass, FileSource, Format, Probe};
+use crate::system::Spawner;
+
+/// Shows what files are. One that cannot be read does not hide the others.
+pub(super) fn probe(args: &Args, output: &mut Output) -> Result<()> {
+    let config = Config::load(args.config(), &Environment::of_process())?;
+    let mut all = Vec::new();
+    let mut failed = None;
+    for file in args.positional() {
+        let path = Path::new(file);
+        match probe_one(path, &config) {
+            Ok((probe, how)) => {
+                let (class, reason) = copies(&probe);
+                if output.json() {
+                    all.push(json!({"file": path.to_string_lossy(), "probed_by": how, "copied": class, "reason": reason, "probe": probe}));
+                } else {
+                    print(path, &probe, how, reason.as_deref(), output)?;
+                }
+            }
+            Err(e) if args.positional().len() == 1 && !output.json() => return Err(e),
+            Err(e) => {
+                if output.json() {
+                    let error = json!({"kind": e.kind().name(), "message": format!("{e:#}")});
+                    all.push(json!({"file": path.to_string_lossy(), "error": error}));
+                } else {
+                    output.error(&e);
+                }
+                failed = Some(e);
+            }
+        }
+    }
+    if output.json() {
+        output.value(&all)?;
+    }
+    match failed {
+        None => Ok(()),
+        Some(e) if args.positional().len() == 1 => Err(e),
+        Some(_) => Err(Error::new(
+            ErrorKind::Damaged,
+            "some of these files cannot be played",
+        )),
+    }
+}
+
+/// Our own probe, or ffprobe's where ours does not know the container.
+fn probe_one(path: &Path, config: &Config) -> Result<(Probe, &'static str)> {
+    let ours = FileSource::open(path).and_then(|file| crate::media::probe::probe(Arc::new(file)));
+    match ours {
+        Err(e) if e.kind() == ErrorKind::Unsupported => {
+            let absolute =
+                std::path::absolute(path).map_err(|e| Error::io(path.display().to_string(), e))?;
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .map_err(|e| Error::io("starting the runtime", e))?;
+            let probed = runtime.block_on(async {
+                let spawner = Spawner::start(Spawner::own_binary()?)?;
+                Ffmpeg::find(&config.ffmpeg, &spawner)
+                    .await?
+                    .probe(&absolute)
+                    .await
+            });
+            probed.map(|probe| (probe, "ffprobe"))
+        }
+        ours => ours.map(|probe| (probe, "exstreamd")),
+    }
+    .map_err(|e| {
+        let named = e.to_string().contains(&*path.to_string_lossy());
+        if named { e } else { e.context(path.display()) }
+    })
+}
+
+/// Whether a channel made for this file alone copies it.
+fn copies(probe: &Probe) -> (bool, Option<String>) {
+    match Format::propose([probe]).copy_class(probe) {
+        CopyClass::Copy => (true, None),
+        CopyClass::Transcode { reason, .. } => (false, Some(reason)),
+    }
+}
+
+fn print(
+    path: &Path,
+    probe: &Probe,
+    how: &str,
+    reason: Option<&str>,
+    output: &mut Output,
+) -> Result<()> {
+    output.line(format!("{}", path.display()))?;
+    let seconds = probe.length().round_ms() / 1000;
+    let length = format!(
+        "{}:{:02}:{:02}",
+        seconds / 3600,
+        seconds / 60 % 60,
+        seconds % 60
+    );
+    output.line(format!(
+        "  container  {}, {length}, {} chapters (read by {how})",
+        match probe.container {
+            Container::Mp4 => "MP4",
+            Container::Matroska => "Matroska",
+            Container::MpegTs => "MPEG transport stream",
+            Container::Other => "left to ffmpeg",
+        },
+        probe.chapters.len()
+    ))?;
+    if let Some(video) = &probe.video {
+        let rap_ms = video.longest_rap_interval.round_ms();
+        output.line(format!(
+            "  video      {}, {}x{}, {} bit, at most {}.{} s between random access points",
+            video.name,
+            video.width,
+            video.height,
+            video.bit_depth,
+            rap_ms / 1000,
+            rap_ms % 1000 / 100
+        ))?;
+    }
+    for audio in &probe.audio {
+        let language = audio.language.as_deref().unwrap_or("language unknown");
+        output.line(format!(
+            "  audio      {}, {} Hz, {} channels, {language}",
+            audio.name, audio.rate_hz, audio.channels
+        ))?;
+    }
+    match reason {
+        None => output.line("  copied     yes, without transcoding"),
+        Some(reason) => output.line(format!("  copied     no: {reason}")),
+    }
+}
+
+/// Copies files into one transport stream.
+pub(super) fn remux(args: &Args, output: &mut Output) -> Result<()> {
+    let Some(out) = args.raw("output") else {
+        return Err(usage("the file to write is missing: add -o OUT.ts"));
+    };
+    let inputs: Vec<PathBuf> = args.positional().iter().map(PathBuf::from).collect();
+    let same = |input: &&PathBuf| {
+        std::fs::canonicalize(input)
+            .is_ok_and(|input| std::fs::canonicalize(out).is_ok_and(|out| out == input))
+    };
+    if let Some(input) = inputs.iter().find(same) {
+        return Err(usage(format!(
+            "{} is both read and written",
+            input.display()
+        )));
+    }
+    let done = write_whole(Path::new(out), |file| remux::run(&inputs, file))?;
+    let out = out.to_string_lossy();
+    if output.json() {
+        return output.value(&json!({
+            "file": out,
+            "bytes": done.bytes,
+            "dropped_units": done.dropped_units,
+            "filled": done.filled,
+        }));
+    }
+    output.remark(&format!(
+        "{out}: {} bytes, {} damaged or cut units left out, {} silent frames and still pictures put in",
+        done.bytes, done.dropped_units, done.filled
+    ));
+    Ok(())
+}
+
+/// Writes a file that is there as a whole or, when `write` fails, not at all. What is no ordinary file (a pipe,
+/// `/dev/null`) is written to as it comes.
+fn write_whole<T>(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<T>) -> Result<T> {
+    let shown = path.display();
+    let ordinary = std::fs::metadata(path).map_or(true, |meta| meta.is_file());
+    let mut part = path.as_os_str().to_owned();
+    part.push(".part");
+    let target = if ordinary { Path::new(&part) } else { path };
+    let file = OpenOptions::new()
+        .write(true)
+        .create(ordinary)
+        .truncate(ordinary)
+        .open(target);
+    let mut file = BufWriter::with_capacity(
+        256 << 10,
+        file.map_err(|e| Error::io(format!("writing {shown}"), e))?,
+    );
+    let done = write(&mut file).and_then(|done| {
+        let closed = file.flush().and_then(|()| {
+            if ordinary {
+                std::fs::rename(target, path)
+            } else {
+                Ok(())
+            }
+        });
+        closed
+            .map(|()| done)
+            .map_err(|e| Error::io(format!("writing {shown}"), e))
+    });
+    if done.is_err() && ordinary {
+        // What is half written is of no use; failing to remove it is the lesser trouble.
+        let _ = std::fs::remove_file(target);
+    }
+    done
+}

@@ -1,0 +1,284 @@
+//! Channels.
+
+use std::hash::{BuildHasher as _, RandomState};
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::super::App;
+use super::super::pattern::encode_segment;
+use super::super::router::{Call, Reply, json};
+use super::guide::Programme;
+use crate::bail;
+use crate::clock::UtcMs;
+use crate::config::nearest;
+use crate::error::{ErrorKind, Result};
+use crate::library::proposals::{self, CopyShare};
+use crate::media::{Format, VideoCodec};
+use crate::schedule::PlayOrder;
+use crate::store::{Channel, ChannelNumber, Collection, Id, MAX_PAGE, NewChannel};
+
+/// A channel as programs read it.
+#[derive(Serialize)]
+pub(in crate::http) struct View {
+    id: Id,
+    pub(in crate::http) number: String,
+    pub(in crate::http) name: String,
+    group: Option<String>,
+    #[serde(flatten)]
+    pub(in crate::http) collection: Collection,
+    pub(in crate::http) order: PlayOrder,
+    format: Format,
+    /// Path of its stream.
+    pub(in crate::http) stream: String,
+    created: UtcMs,
+    timeline_version: u64,
+    pub(in crate::http) viewers: usize,
+    pub(in crate::http) now: Option<Programme>,
+    pub(in crate::http) next: Option<Programme>,
+}
+
+/// A channel with what is on, now and next.
+pub(in crate::http) async fn view(app: &App, channel: Channel) -> View {
+    let (now, next) = super::guide::now_and_next(app, &channel).await;
+    let viewers = app
+        .viewers
+        .list()
+        .iter()
+        .filter(|viewer| viewer.channel == channel.number)
+        .count();
+    View {
+        stream: format!("/iptv/channel/{}.ts", encode_segment(&channel.number)),
+        id: channel.id,
+        number: channel.number,
+        name: channel.name,
+        group: channel.group,
+        collection: channel.collection,
+        order: channel.order,
+        format: channel.format,
+        created: channel.created,
+        timeline_version: channel.timeline_version,
+        viewers,
+        now,
+        next,
+    }
+}
+
+/// `GET /api/v1/channels`.
+pub(in crate::http) async fn list(call: Call) -> Result<Reply> {
+    let mut views = Vec::new();
+    for channel in call.app.store.channels().await? {
+        views.push(view(&call.app, channel).await);
+    }
+    Ok(json(&views))
+}
+
+#[derive(Serialize)]
+struct Detail {
+    #[serde(flatten)]
+    channel: View,
+    copied_percent: i64,
+    share: CopyShare,
+}
+
+/// `GET /api/v1/channels/{number}`: with what its format costs.
+pub(in crate::http) async fn show(call: Call) -> Result<Reply> {
+    let channel = call
+        .app
+        .store
+        .channel_by_number(call.params.get("number"))
+        .await?;
+    detail(&call.app, channel).await
+}
+
+async fn detail(app: &App, channel: Channel) -> Result<Reply> {
+    let mut share = proposals::copy_share(&app.store, &channel.collection, &channel.format).await?;
+    proposals::name_exceptions(&app.store, &mut share).await?;
+    let channel = view(app, channel).await;
+    Ok(json(&Detail {
+        copied_percent: share.percent(),
+        channel,
+        share,
+    }))
+}
+
+/// What a request says about a channel; what it does not say stays, or is chosen.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wish {
+    number: Option<String>,
+    name: Option<String>,
+    #[serde(default, deserialize_with = "said")]
+    group: Option<Option<String>>,
+    plays: Option<Collection>,
+    order: Option<PlayOrder>,
+    video: Option<VideoCodec>,
+}
+
+/// Tells `null` from nothing.
+fn said<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(value).map(Some)
+}
+
+/// `POST /api/v1/channels`: makes a channel and plans its week.
+pub(in crate::http) async fn add(call: Call) -> Result<Reply> {
+    let (app, wish) = (&call.app, call.json::<Wish>()?);
+    let collection = wish.plays.unwrap_or(Collection::Library);
+    known(app, &collection).await?;
+    let format = proposals::propose_format(&app.store, &collection, wish.video).await?;
+    let number = match wish.number {
+        Some(number) => number,
+        None => next_number(&app.store.channels().await?),
+    };
+    let name = wish.name.unwrap_or_else(|| match &collection {
+        Collection::Library => "Everything".to_owned(),
+        Collection::Show { title } => title.clone(),
+        Collection::Folder { path } => path
+            .file_name()
+            .unwrap_or(path.as_os_str())
+            .to_string_lossy()
+            .into_owned(),
+    });
+    let order = wish.order.unwrap_or(match collection {
+        Collection::Show { .. } => PlayOrder::SeasonEpisode,
+        _ => PlayOrder::Shuffle,
+    });
+    let new = NewChannel {
+        number,
+        name,
+        group: wish.group.flatten(),
+        format,
+        collection,
+        order,
+        seed: RandomState::new().hash_one(0),
+    };
+    let channel = app.store.add_channel(new, app.clock.utc()).await?;
+    match app.playout.ensure(channel.id).await {
+        Ok(_) => {}
+        // The clock of this box is not set yet: it is planned as soon as it is.
+        Err(e) if e.kind() == ErrorKind::Unavailable => {}
+        Err(e) => {
+            // No half channel. Where even that cannot be written, it is planned later.
+            let _ = app.store.remove_channel(channel.id).await;
+            return Err(e);
+        }
+    }
+    let channel = app.store.channel(channel.id).await?;
+    detail(app, channel).await
+}
+
+/// Refuses what the library does not know: a channel of it would be off the air for ever.
+async fn known(app: &App, collection: &Collection) -> Result<()> {
+    match collection {
+        Collection::Library => {}
+        Collection::Folder { path } => {
+            let roots = app.store.roots().await?;
+            if !roots.iter().any(|root| path.starts_with(&root.path)) {
+                bail!(
+                    NotFound,
+                    "{} is in no folder of the library: add it first (exstreamd library add)",
+                    path.display()
+                );
+            }
+        }
+        Collection::Show { title } => {
+            if !app.store.items_in(collection, 0, 1).await?.is_empty() {
+                return Ok(());
+            }
+            let shows = app.store.shows("", MAX_PAGE).await?;
+            let hint = nearest(title, shows.iter().map(|show| show.title.as_str()));
+            let hint = hint.map(|title| format!(": did you mean {title:?}?"));
+            bail!(
+                NotFound,
+                "the library has no show called {title:?}{}",
+                hint.unwrap_or_default()
+            );
+        }
+    }
+    Ok(())
+}
+
+/// The lowest whole number above all others.
+fn next_number(channels: &[Channel]) -> String {
+    let highest = channels
+        .iter()
+        .filter_map(|channel| ChannelNumber::parse(&channel.number).ok())
+        .max();
+    (highest.map_or(0, |number| number.hundredths() / 100) + 1).to_string()
+}
+
+/// `PATCH /api/v1/channels/{number}`: what is published stays, the rest is planned anew.
+pub(in crate::http) async fn set(call: Call) -> Result<Reply> {
+    let (app, wish) = (&call.app, call.json::<Wish>()?);
+    let mut channel = app
+        .store
+        .channel_by_number(call.params.get("number"))
+        .await?;
+    if let Some(plays) = &wish.plays {
+        known(app, plays).await?;
+    }
+    if let Some(video) = wish.video
+        && video != channel.format.video
+    {
+        let busy = app
+            .viewers
+            .list()
+            .iter()
+            .any(|viewer| viewer.channel == channel.number);
+        if busy {
+            bail!(
+                Conflict,
+                "somebody watches channel {}: its codec cannot change now",
+                channel.number
+            );
+        }
+        channel.format.video = video;
+    }
+    let replan = wish
+        .plays
+        .as_ref()
+        .is_some_and(|plays| *plays != channel.collection)
+        || wish.order.is_some_and(|order| order != channel.order);
+    channel.number = wish.number.unwrap_or(channel.number);
+    channel.name = wish.name.unwrap_or(channel.name);
+    channel.group = wish.group.unwrap_or(channel.group);
+    channel.collection = wish.plays.unwrap_or(channel.collection);
+    channel.order = wish.order.unwrap_or(channel.order);
+    let channel = app.store.update_channel(channel).await?;
+    app.playout.touched(channel.id).await?;
+    if replan {
+        app.playout.rebuild_future(channel.id).await?;
+    }
+    let channel = app.store.channel(channel.id).await?;
+    detail(app, channel).await
+}
+
+/// `DELETE /api/v1/channels/{number}`.
+pub(in crate::http) async fn remove(call: Call) -> Result<Reply> {
+    let app = &call.app;
+    let channel = app
+        .store
+        .channel_by_number(call.params.get("number"))
+        .await?;
+    app.store.remove_channel(channel.id).await?;
+    app.playout.forget(channel.id);
+    Ok(json(&serde_json::json!({"removed": channel.number})))
+}
+
+/// `GET /api/v1/proposals`: starter channels for what the library holds.
+pub(in crate::http) async fn propose(call: Call) -> Result<Reply> {
+    Ok(json(&proposals::starter_channels(&call.app.store).await?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn null_takes_the_group_away_and_silence_leaves_it() {
+        let group = |text| serde_json::from_str::<Wish>(text).unwrap().group;
+        assert_eq!(group("{}"), None);
+        assert_eq!(group(r#"{"group": null}"#), Some(None));
+        assert_eq!(group(r#"{"group": "Kids"}"#), Some(Some("Kids".to_owned())));
+        assert!(serde_json::from_str::<Wish>(r#"{"nmae": "x"}"#).is_err());
+    }
+}
