@@ -10,7 +10,7 @@ fn the_reference_pages_are_up_to_date() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reference");
     for (name, expected) in exstreamd::cli::reference::pages() {
         let path = folder.join(name);
-        if std::env::var_os("EXSTREAMD_BLESS").is_some_and(|value| value == "1") {
+        if std::env::var_os("TEST_BLESS").is_some_and(|value| value == "1") {
             std::fs::create_dir_all(&folder).expect("docs/reference");
             std::fs::write(&path, &expected).expect("a page");
         }

@@ -25,15 +25,12 @@ use keys::Value;
 /// Where the configuration file is when nobody says otherwise.
 pub const DEFAULT_FILE: &str = "/etc/exstreamd/exstreamd.toml";
 
-/// Environment variables of ours that are not keys; the last ones are those of our scripts and tests.
+/// Environment variables of ours that are not keys; the last one is our tests'.
 const OTHER_VARIABLES: &[&str] = &[
     "EXSTREAMD_CONFIG",
     "EXSTREAMD_DATA",
     "EXSTREAMD_CACHE",
     "EXSTREAMD_RUNTIME",
-    "EXSTREAMD_REQUIRE_ALL",
-    "EXSTREAMD_KEEP",
-    "EXSTREAMD_BLESS",
     "EXSTREAMD_TEST_ROLE",
 ];
 
