@@ -39,6 +39,8 @@ pub use feed::transcode::Transcoder;
 
 /// The most that one ring may hold.
 const LARGEST_RING_BYTES: usize = ring::LARGEST_BYTES;
+/// More of the buffer for multiplexing is not kept.
+const LARGEST_BUFFER_BYTES: usize = 256 << 10;
 /// A client hears from us at least this often, whatever happens.
 const KEEP_ALIVE: Duration = Duration::from_millis(150);
 /// Times [`KEEP_ALIVE`] between the failure of a channel's own task and its restart.
@@ -63,6 +65,7 @@ pub struct Services {
     stop: watch::Sender<bool>,
     on_air: AtomicUsize,
     listeners: AtomicUsize,
+    buffer: Mutex<Vec<u8>>,
 }
 
 impl Services {
@@ -78,7 +81,19 @@ impl Services {
             stop: watch::Sender::new(false),
             on_air: 0.into(),
             listeners: 0.into(),
+            buffer: Mutex::default(),
         }
+    }
+
+    /// An empty buffer to multiplex into: the channels take turns, and none keeps one of its own.
+    fn take_buffer(&self) -> Vec<u8> {
+        std::mem::take(&mut *self.buffer.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Gives it back.
+    fn give_buffer(&self, mut buffer: Vec<u8>) {
+        buffer.shrink_to(LARGEST_BUFFER_BYTES);
+        *self.buffer.lock().unwrap_or_else(PoisonError::into_inner) = buffer;
     }
 
     fn can_transcode(&self) -> bool {
@@ -113,7 +128,7 @@ pub struct StationStatus {
     pub lead: Ticks90k,
     /// What was left out and put in.
     pub counts: SpliceCounts,
-    /// Bytes in the ring.
+    /// Memory that the ring takes.
     pub ring_bytes: usize,
     /// Parts of the timeline that are laid out.
     pub open_parts: usize,
@@ -319,7 +334,7 @@ impl Stations {
                     listeners: state.listeners,
                     lead: state.lead,
                     counts: state.counts,
-                    ring_bytes: shared.ring.bytes(),
+                    ring_bytes: shared.ring.memory_bytes(),
                     open_parts: state.open_parts,
                     last_failure: state.last_failure.clone(),
                 }

@@ -16,7 +16,7 @@ use crate::mux::{Layout, Muxer};
 
 /// Channel time of the first picture: room for sound that begins before it.
 const ORIGIN: Ticks90k = Ticks90k(900_000);
-/// Bytes collected before they are written.
+/// Coded bytes collected before they are written; more only when a unit is larger.
 const BLOCK_BYTES: usize = 64 << 10;
 
 /// What was done.
@@ -58,20 +58,19 @@ impl<'a> Sink<'a> {
     fn new(layout: Layout, out: &'a mut dyn Write) -> Self {
         Self {
             muxer: Muxer::new(layout),
-            buffer: Vec::new(),
+            buffer: Vec::with_capacity(BLOCK_BYTES + BLOCK_BYTES / 8),
             out,
             done: Remuxed::default(),
         }
     }
 
     fn unit(&mut self, unit: &AccessUnit) -> Result<()> {
+        if self.buffer.len() + unit.data.len() > BLOCK_BYTES {
+            self.write()?;
+        }
         self.muxer.write(unit, &mut self.buffer);
         self.done.units += 1;
-        if self.buffer.len() >= BLOCK_BYTES {
-            self.write()
-        } else {
-            Ok(())
-        }
+        Ok(())
     }
 
     fn write(&mut self) -> Result<()> {
@@ -155,7 +154,7 @@ fn joined(inputs: &[PathBuf], out: &mut dyn Write) -> Result<Remuxed> {
             if reader.ended() {
                 break;
             }
-            for unit in reader.batch()? {
+            for unit in reader.batch(Ticks90k(i64::MAX))? {
                 splicer.offer(part, unit);
             }
         }

@@ -1,7 +1,7 @@
 //! `exstreamd probe` and `exstreamd remux`: about files alone, without daemon or database.
 
 use std::fs::OpenOptions;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -191,10 +191,7 @@ fn write_whole<T>(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<T>) 
         .create(ordinary)
         .truncate(ordinary)
         .open(target);
-    let mut file = BufWriter::with_capacity(
-        256 << 10,
-        file.map_err(|e| Error::io(format!("writing {shown}"), e))?,
-    );
+    let mut file = file.map_err(|e| Error::io(format!("writing {shown}"), e))?;
     let done = write(&mut file).and_then(|done| {
         let closed = file.flush().and_then(|()| {
             if ordinary {

@@ -54,7 +54,7 @@ fn two_hours_of_joins_keep_every_picture_in_its_place_and_every_counter_in_step(
         let mut reader = Reader::open(&piece.path, cut).unwrap();
         let mut units = Vec::new();
         while !reader.ended() {
-            units.extend(reader.batch().unwrap());
+            units.extend(reader.batch(Ticks90k(i64::MAX)).unwrap());
         }
         // The join does not look at the pictures, so a few bytes of each will do.
         units.iter_mut().for_each(|u| u.data.truncate(40));

@@ -7,6 +7,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod feed;
 mod long;
 
 use std::path::{Path, PathBuf};
@@ -84,7 +85,7 @@ fn splice(format: &Format, pieces: &[Piece], origin: Ticks90k) -> Spliced {
         let mut reader = Reader::open(&piece.path, cut).unwrap();
         splicer.opened(part, reader.has_audio());
         while !reader.ended() {
-            for unit in reader.batch().unwrap() {
+            for unit in reader.batch(Ticks90k(i64::MAX)).unwrap() {
                 splicer.offer(part, unit);
             }
             spliced.drain(&mut splicer);

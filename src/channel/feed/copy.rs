@@ -3,26 +3,26 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
-
-use super::{Cut, Event, Feed};
+use super::{Cut, Event, Feed, Outlet};
 use crate::error::Result;
 use crate::media::{self, AccessUnit, Damage, Demuxer, FileSource, StreamKind, Ticks90k};
 use crate::system::reads::Reads;
 
-/// Coded bytes read in one go.
-const BATCH_BYTES: usize = 64 << 10;
+/// Coded bytes read in one go; more only within a unit.
+const BATCH_BYTES: usize = 128 << 10;
 /// Units read in one go.
 const BATCH_UNITS: usize = 512;
+/// How much behind the cut is read without being asked for.
+const BEGINNING: Ticks90k = Ticks90k(100 * 90);
 /// A stream that has not reached the cut this long after the other has ended.
 const TAIL: Ticks90k = Ticks90k(2 * 90_000);
 
 /// Starts copying `path`, which lies on `device`.
 pub fn start(reads: Reads, device: String, path: PathBuf, cut: Cut) -> Feed {
-    Feed::spawn(|events| async move {
-        if let Err(error) = run(&reads, &device, path, cut, &events).await {
+    Feed::spawn(|mut outlet| async move {
+        if let Err(error) = run(&reads, &device, path, cut, &mut outlet).await {
             // The channel has gone away when nobody receives.
-            let _ = events.send(Event::Failed(error)).await;
+            let _ = outlet.send(Event::Failed(error)).await;
         }
     })
 }
@@ -32,7 +32,7 @@ async fn run(
     device: &str,
     path: PathBuf,
     cut: Cut,
-    events: &mpsc::Sender<Event>,
+    outlet: &mut Outlet,
 ) -> Result<()> {
     let open = move || Reader::open(&path, cut);
     let mut held = Held {
@@ -41,24 +41,31 @@ async fn run(
         device,
     };
     let has_audio = held.reader.as_ref().is_some_and(Reader::has_audio);
-    if events.send(Event::Opened { has_audio }).await.is_err() {
+    if !outlet.send(Event::Opened { has_audio }).await {
         return Ok(());
     }
+    let mut wanted = cut.from + cut.offset + BEGINNING;
     while let Some(mut reader) = held.reader.take() {
         let (back, units) = reads
             .run(device, move || {
-                let units = reader.batch()?;
+                let units = reader.batch(wanted)?;
                 Ok((reader, units))
             })
             .await?;
-        let ended = back.ended();
+        let (ended, reached) = (back.ended(), back.reached());
         held.reader = Some(back);
-        if events.send(Event::Units(units)).await.is_err() {
+        if !outlet.send(Event::Units(units)).await {
             return Ok(());
         }
         if ended {
-            let _ = events.send(Event::Ended).await;
+            let _ = outlet.send(Event::Ended).await;
             return Ok(());
+        }
+        if reached >= wanted {
+            let Some(more) = outlet.wanted(reached).await else {
+                return Ok(());
+            };
+            wanted = more;
         }
     }
     Ok(())
@@ -87,6 +94,7 @@ pub struct Reader {
     video_done: bool,
     audio_done: bool,
     ended: bool,
+    reached: Ticks90k,
 }
 
 impl Reader {
@@ -102,6 +110,7 @@ impl Reader {
             video_done,
             audio_done,
             ended: false,
+            reached: Ticks90k(i64::MIN),
         })
     }
 
@@ -120,11 +129,19 @@ impl Reader {
         self.demuxer.damage()
     }
 
-    /// Some units in channel time. Blocks.
-    pub fn batch(&mut self) -> Result<Vec<AccessUnit>> {
+    /// Up to where in channel time units have been delivered, by their order of decoding.
+    pub fn reached(&self) -> Ticks90k {
+        self.reached
+    }
+
+    /// Units in channel time: those decoded up to `wanted` and one behind, unless they are many. Blocks.
+    pub fn batch(&mut self, wanted: Ticks90k) -> Result<Vec<AccessUnit>> {
         let mut units = Vec::new();
         let mut bytes = 0;
-        while bytes < BATCH_BYTES && units.len() < BATCH_UNITS {
+        while bytes < BATCH_BYTES
+            && units.len() < BATCH_UNITS
+            && (self.reached < wanted || units.is_empty())
+        {
             let mut unit = AccessUnit::default();
             if !self.demuxer.next(&mut unit)? {
                 self.ended = true;
@@ -142,6 +159,7 @@ impl Reader {
             bytes += unit.data.len();
             unit.pts += self.cut.offset;
             unit.dts += self.cut.offset;
+            self.reached = self.reached.max(unit.dts);
             units.push(unit);
             if self.ended {
                 break;

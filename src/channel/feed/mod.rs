@@ -1,10 +1,11 @@
 //! What fills a part of a channel's time: each feed is a task that delivers access units in channel time
-//! through a short queue, so that it reads ahead a little and then waits for the channel.
+//! through a short queue. One that copies a file delivers its beginning, and then as much as the channel wants;
+//! the others read ahead a little and then wait for the channel.
 
 pub mod copy;
 pub mod transcode;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::error::Error;
@@ -44,19 +45,35 @@ pub struct Cut {
 #[derive(Debug)]
 pub struct Feed {
     events: mpsc::Receiver<Event>,
+    wanted: watch::Sender<Ticks90k>,
     task: JoinHandle<()>,
 }
 
 impl Feed {
-    fn spawn<F>(run: impl FnOnce(mpsc::Sender<Event>) -> F) -> Self
+    fn spawn<F>(run: impl FnOnce(Outlet) -> F) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
     {
         let (sender, events) = mpsc::channel(WAITING_BATCHES);
+        let (wanted, wants) = watch::channel(Ticks90k(i64::MIN));
+        let outlet = Outlet {
+            events: sender,
+            wants,
+        };
         Self {
             events,
-            task: tokio::spawn(run(sender)),
+            wanted,
+            task: tokio::spawn(run(outlet)),
         }
+    }
+
+    /// The channel wants what is decoded up to `to`. Never takes back what was wanted before.
+    pub fn want(&self, to: Ticks90k) {
+        self.wanted.send_if_modified(|wanted| {
+            let more = to > *wanted;
+            *wanted = to.max(*wanted);
+            more
+        });
     }
 
     /// The next event; `None` when the task ended without saying so (it panicked).
@@ -65,6 +82,26 @@ impl Feed {
         ctx: &mut std::task::Context<'_>,
     ) -> std::task::Poll<Option<Event>> {
         self.events.poll_recv(ctx)
+    }
+}
+
+/// The feed's own end.
+struct Outlet {
+    events: mpsc::Sender<Event>,
+    wants: watch::Receiver<Ticks90k>,
+}
+
+impl Outlet {
+    /// `false` when the channel has gone away.
+    async fn send(&self, event: Event) -> bool {
+        self.events.send(event).await.is_ok()
+    }
+
+    /// Waits until the channel wants more than what is decoded up to `have`, and says up to where. `None` when
+    /// the channel has gone away.
+    async fn wanted(&mut self, have: Ticks90k) -> Option<Ticks90k> {
+        let wanted = self.wants.wait_for(|&wanted| wanted > have).await;
+        wanted.ok().map(|wanted| *wanted)
     }
 }
 

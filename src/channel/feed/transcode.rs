@@ -4,9 +4,8 @@
 use std::sync::Arc;
 
 use tokio::io::AsyncReadExt;
-use tokio::sync::mpsc;
 
-use super::{Cut, Event, Feed};
+use super::{Cut, Event, Feed, Outlet};
 use crate::channel::Services;
 use crate::channel::programming::Play;
 use crate::error::{Error, ErrorKind, Result};
@@ -48,16 +47,16 @@ pub fn start(services: &Services, format: Format, play: &Play, cut: Cut) -> Feed
         class,
         probe: play.probe.as_ref().clone(),
     };
-    Feed::spawn(|events| async move {
+    Feed::spawn(|outlet| async move {
         let ended = match transcoder {
-            Some(transcoder) => run(&transcoder, &job, cut, &events).await,
+            Some(transcoder) => run(&transcoder, &job, cut, &outlet).await,
             None => Err(Error::new(
                 ErrorKind::Unavailable,
                 "this item must be transcoded and there is no ffmpeg: install the package ffmpeg",
             )),
         };
         // The channel has gone away when nobody receives.
-        let _ = events
+        let _ = outlet
             .send(match ended {
                 Ok(()) => Event::Ended,
                 Err(error) => Event::Failed(error),
@@ -66,19 +65,10 @@ pub fn start(services: &Services, format: Format, play: &Play, cut: Cut) -> Feed
     })
 }
 
-async fn run(
-    transcoder: &Transcoder,
-    job: &Job,
-    cut: Cut,
-    events: &mpsc::Sender<Event>,
-) -> Result<()> {
+async fn run(transcoder: &Transcoder, job: &Job, cut: Cut, outlet: &Outlet) -> Result<()> {
     let mut running = transcode::start(&transcoder.ffmpeg, &transcoder.spawner, job).await?;
     // ffmpeg is always asked for sound; where the source has none it makes silence.
-    if events
-        .send(Event::Opened { has_audio: true })
-        .await
-        .is_err()
-    {
+    if !outlet.send(Event::Opened { has_audio: true }).await {
         return Ok(());
     }
     let mut stream = TsStream::new();
@@ -102,7 +92,7 @@ async fn run(
             }
         }
         let units = units(&mut stream, &running, cut);
-        if !units.is_empty() && events.send(Event::Units(units)).await.is_err() {
+        if !units.is_empty() && !outlet.send(Event::Units(units)).await {
             return Ok(());
         }
         if let Some(result) = ended {

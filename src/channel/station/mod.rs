@@ -34,10 +34,14 @@ const COVER: Ticks90k = Ticks90k(90_000);
 const PATIENCE: Ticks90k = Ticks90k(150 * 90);
 /// How long it may take in all to get the lead.
 const COLD_PATIENCE: Ticks90k = Ticks90k(1_500 * 90);
-/// Media per chunk, and so per wake-up, on a channel that runs steadily.
-const CHUNK: Ticks90k = Ticks90k(100 * 90);
-/// Bytes per chunk while a cold channel fills its lead.
-const CHUNK_BYTES: usize = 64 << 10;
+/// Media per wake-up on a channel that runs steadily. All channels wake up at the same moments, the multiples of
+/// this on the monotonic clock: the machine is woken once for all of them.
+const STEP: Ticks90k = Ticks90k(140 * 90);
+/// What is asked of a feed beyond what is needed now: two steps that take no read of their own, and enough more for
+/// the splicer to see what comes next in either stream.
+const AHEAD: Ticks90k = Ticks90k(2 * STEP.0 + 100 * 90);
+/// Bytes that go into the ring in one go; more only within a unit.
+const CHUNK_BYTES: usize = 32 << 10;
 /// What a feed may have delivered ahead of need.
 const QUEUED_BYTES: usize = 32 << 10;
 /// How long a channel stays on air without listeners.
@@ -171,21 +175,17 @@ impl Station {
 
     /// How long nothing has to be done unless a feed delivers.
     fn wait(&self) -> Duration {
+        let monotonic = self.services.clock.monotonic();
         let now = self.pacer.now(&*self.services.clock);
-        let due = if self.head >= now + LEAD - CHUNK {
-            self.head - LEAD + CHUNK
+        let wait = if self.head >= now + LEAD - STEP {
+            until_step(monotonic)
         } else {
-            (self.head - COVER).max(self.blocked_since + PATIENCE)
+            let due = (self.head - COVER).max(self.blocked_since + PATIENCE);
+            let ms = (due - now).round_ms().max(0);
+            Duration::from_millis(ms.unsigned_abs())
         };
-        let quiet = self
-            .services
-            .clock
-            .monotonic()
-            .saturating_sub(self.pushed_at);
-        let ms = (due - now).round_ms().max(0);
-        Duration::from_millis(ms.unsigned_abs())
-            .min(KEEP_ALIVE.saturating_sub(quiet))
-            .max(LEAST_WAIT)
+        let quiet = monotonic.saturating_sub(self.pushed_at);
+        wait.min(KEEP_ALIVE.saturating_sub(quiet)).max(LEAST_WAIT)
     }
 
     /// Follows the clocks, and looks after feeds.
@@ -223,6 +223,9 @@ impl Station {
     /// Multiplexes until the head is far enough ahead, or something is missing.
     fn produce(&mut self) {
         let now = self.pacer.now(&*self.services.clock);
+        if self.chunk.is_empty() {
+            self.chunk = self.services.take_buffer();
+        }
         let mut vain = 0;
         loop {
             self.blocked = None;
@@ -246,15 +249,35 @@ impl Station {
             }
             vain += 1;
             match self.blocked {
-                Some(part) => self.splicer.cover(part, now, now + COVER + CHUNK),
-                None => self.cover_unplanned(now + COVER + CHUNK),
+                Some(part) => self.splicer.cover(part, now, now + COVER + STEP),
+                None => self.cover_unplanned(now + COVER + STEP),
             }
         }
-        self.cut_chunk();
+        self.want(now + LEAD + AHEAD);
+        // What stands before a read that a full ring asks for goes out together with what it brings.
+        if self.blocked.is_none() || self.head < now + LEAD - STEP {
+            self.cut_chunk();
+        }
         self.keep_alive();
+        if self.chunk.is_empty() {
+            self.services.give_buffer(std::mem::take(&mut self.chunk));
+        }
         let splicer = &self.splicer;
         self.feeds.retain(|f| splicer.is_open(f.part));
         self.shared.set_state(self.head - now, &self.splicer);
+    }
+
+    /// Asks the feed that is waited for.
+    fn want(&self, to: Ticks90k) {
+        let waited_for = |f: &&ActiveFeed| Some(f.part) == self.blocked;
+        if let Some(feed) = self
+            .feeds
+            .iter()
+            .find(waited_for)
+            .and_then(|f| f.feed.as_ref())
+        {
+            feed.want(to);
+        }
     }
 
     fn multiplex(&mut self, unit: &AccessUnit) {
@@ -268,7 +291,7 @@ impl Station {
         }
         self.muxer.write(unit, &mut self.chunk);
         self.head = unit.dts;
-        if self.head - self.chunk_from >= CHUNK || self.chunk.len() >= CHUNK_BYTES {
+        if self.head - self.chunk_from >= STEP || self.chunk.len() >= CHUNK_BYTES {
             self.cut_chunk();
         }
     }
@@ -277,18 +300,15 @@ impl Station {
         if self.chunk.is_empty() {
             return;
         }
-        // A copy of the exact size: the ring's limit counts bytes used, not bytes reserved.
-        let bytes = Bytes::copy_from_slice(&self.chunk);
-        self.chunk.clear();
-        self.chunk.shrink_to(CHUNK_BYTES + CHUNK_BYTES / 2);
         let rejoin = std::mem::take(&mut self.chunk_rejoin);
         self.shared.ring.push(
-            bytes,
+            &self.chunk,
             self.head,
             self.chunk_rap,
             rejoin,
             self.services.ring_bytes(),
         );
+        self.chunk.clear();
         self.chunk_rap = Rap::No;
         self.chunk_from = self.head;
         self.pushed_at = self.services.clock.monotonic();
@@ -297,11 +317,26 @@ impl Station {
     /// While what is in hand runs down, a client still hears that we are there.
     fn keep_alive(&mut self) {
         let now = self.services.clock.monotonic();
-        if now.saturating_sub(self.pushed_at) >= KEEP_ALIVE {
+        if now.saturating_sub(self.pushed_at) < KEEP_ALIVE {
+            return;
+        }
+        self.cut_chunk();
+        if now > self.pushed_at {
             self.pushed_at = now;
             self.shared.keep_alive(self.services.ring_bytes());
         }
     }
+}
+
+/// How long until all channels take their next step; not one that is just being taken.
+fn until_step(monotonic: Duration) -> Duration {
+    let step_us = u128::from(STEP.0.unsigned_abs()) * 1_000 / 90;
+    let passed_us = monotonic.as_micros() % step_us;
+    let left_us = match step_us - passed_us {
+        short if short < step_us / 4 => short + step_us,
+        left => left,
+    };
+    Duration::from_micros(u64::try_from(left_us).unwrap_or_default())
 }
 
 /// The next event of a feed that is waited for or has little in hand.
@@ -323,4 +358,26 @@ async fn next_event(
         Poll::Pending
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_are_the_same_moments_for_all_and_none_is_taken_twice() {
+        for (at_ms, expected_ms) in [
+            (0, 140),
+            (1, 139),
+            (100, 40),
+            (105, 35),
+            (106, 174),
+            (139, 141),
+            (140, 140),
+            (1_399, 141),
+        ] {
+            let wait = until_step(Duration::from_millis(at_ms));
+            assert_eq!(wait, Duration::from_millis(expected_ms), "at {at_ms} ms");
+        }
+    }
 }

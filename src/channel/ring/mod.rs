@@ -1,6 +1,8 @@
 //! The newest bytes of a channel, shared by all its listeners. The producer never waits: who falls
 //! behind the oldest chunk jumps to a random access point, and who does that too often is let go.
 
+mod blocks;
+
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -10,6 +12,7 @@ use tokio::sync::watch;
 
 use crate::clock::SharedClock;
 use crate::media::{Rap, Ticks90k};
+use blocks::Blocks;
 
 /// A joiner starts this far behind the head: what a client that analyses 5 s of stream before it shows
 /// anything has then received at once.
@@ -37,7 +40,10 @@ struct Chunk {
 struct Chunks {
     chunks: VecDeque<Chunk>,
     first_seq: u64,
+    /// Bytes in `chunks`.
     bytes: usize,
+    /// Where they lie.
+    blocks: Blocks,
     head: Ticks90k,
     closed: bool,
 }
@@ -134,10 +140,11 @@ impl Ring {
         self.chunks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Appends whole packets up to `head` and drops what nobody can need any more.
+    /// Appends whole packets up to `head`, of which the first is at `rap`, and drops what nobody can need any
+    /// more. A listener that jumps here gets `rejoin` first.
     pub fn push(
         &self,
-        bytes: Bytes,
+        packets: &[u8],
         head: Ticks90k,
         rap: Rap,
         rejoin: Bytes,
@@ -145,15 +152,19 @@ impl Ring {
     ) {
         let end = {
             let mut chunks = self.lock();
-            chunks.push(
-                Chunk {
+            let mut blocks = std::mem::take(&mut chunks.blocks);
+            let mut begins = Some((rap, rejoin));
+            blocks.store(packets, |bytes| {
+                let (rap, rejoin) = begins.take().unwrap_or_default();
+                let chunk = Chunk {
                     bytes,
                     head,
                     rap,
                     rejoin,
-                },
-                largest_bytes,
-            );
+                };
+                chunks.push(chunk, largest_bytes);
+            });
+            chunks.blocks = blocks;
             chunks.end_seq()
         };
         self.newest.send_replace(end);
@@ -166,8 +177,18 @@ impl Ring {
 
     /// Appends packets that say nothing, so that a client can tell a pause from a dead connection.
     pub fn keep_alive(&self, bytes: Bytes, largest_bytes: usize) {
-        let head = self.lock().head;
-        self.push(bytes, head, Rap::No, Bytes::new(), largest_bytes);
+        let end = {
+            let mut chunks = self.lock();
+            let chunk = Chunk {
+                bytes,
+                head: chunks.head,
+                rap: Rap::No,
+                rejoin: Bytes::new(),
+            };
+            chunks.push(chunk, largest_bytes);
+            chunks.end_seq()
+        };
+        self.newest.send_replace(end);
     }
 
     /// Nothing more will come: cursors end once they have read everything.
@@ -179,6 +200,11 @@ impl Ring {
     /// Bytes held.
     pub fn bytes(&self) -> usize {
         self.lock().bytes
+    }
+
+    /// Memory that they take.
+    pub fn memory_bytes(&self) -> usize {
+        self.lock().blocks.bytes()
     }
 }
 
@@ -290,9 +316,9 @@ mod tests {
     fn fill(ring: &Ring, seconds: std::ops::Range<i64>, gop: i64, largest_bytes: usize) {
         for n in seconds {
             let rap = if n % gop == 0 { Rap::Clean } else { Rap::No };
-            let bytes = Bytes::from(vec![n as u8; 188]);
+            let bytes = vec![n as u8; 188];
             ring.push(
-                bytes,
+                &bytes,
                 second(n),
                 rap,
                 Bytes::from_static(b"rejoin"),
@@ -380,8 +406,8 @@ mod tests {
         let ring = Ring::new();
         for n in 0..40 {
             let rap = if n == 0 { Rap::Clean } else { Rap::No };
-            let megabyte = Bytes::from(vec![0; 1 << 20]);
-            ring.push(megabyte, second(n), rap, Bytes::new(), 4 << 20);
+            let megabyte = vec![0; 5_577 * 188];
+            ring.push(&megabyte, second(n), rap, Bytes::new(), 4 << 20);
             assert!(ring.bytes() <= LARGEST_BYTES);
         }
     }
