@@ -11,60 +11,13 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-use common::media::{NO_TIME, ffprobe, sample};
+use common::media::{ffprobe, sample};
+use common::mkv_checks::{check_packets, check_seeks};
 use common::units::{facts, is_within_a_millisecond, of, open_mkv, open_mkv_bytes, read_all};
 use exstreamd::error::ErrorKind;
-use exstreamd::media::mkv::Mkv;
 use exstreamd::media::nal::nals;
 use exstreamd::media::probe::{Probe, probe};
-use exstreamd::media::{AccessUnit, Demuxer, FileSource, Rap, StreamKind, Ticks90k};
-
-/// `header_bytes`: what our audio frames have more than the container's.
-fn check_packets(name: &str, header_bytes: usize) {
-    let path = sample(name);
-    let theirs = ffprobe(&path);
-    let mut demuxer = open_mkv(&path);
-    let units = read_all(&mut demuxer);
-    assert_eq!(demuxer.damage(), Default::default(), "{name}");
-    assert!(
-        units.windows(2).all(|w| w[0].dts <= w[1].dts),
-        "{name}: units come in order of DTS"
-    );
-    for (kind, key, extra) in [
-        (StreamKind::Video, "video", 0),
-        (StreamKind::Audio, "audio", header_bytes),
-    ] {
-        let ours = of(&units, kind);
-        let Some(stream) = theirs.get(key) else {
-            assert!(ours.is_empty(), "{name}: no {key}");
-            continue;
-        };
-        assert_eq!(ours.len(), stream.packets.len(), "{name}: {key} units");
-        for (n, (unit, packet)) in ours.iter().zip(&stream.packets).enumerate() {
-            let what = || {
-                format!(
-                    "{name}: {key} {n}: {packet:?} is {:?} {:?}",
-                    unit.pts, unit.dts
-                )
-            };
-            assert!(
-                is_within_a_millisecond(stream, packet.pts, unit.pts),
-                "{}",
-                what()
-            );
-            if packet.dts != NO_TIME {
-                assert!(
-                    is_within_a_millisecond(stream, packet.dts, unit.dts),
-                    "{}",
-                    what()
-                );
-            }
-            assert_eq!(unit.data.len(), packet.size + extra, "{}", what());
-            assert_eq!(unit.rap != Rap::No, packet.key, "{}", what());
-            assert!(unit.dts <= unit.pts, "{}", what());
-        }
-    }
-}
+use exstreamd::media::{AccessUnit, Demuxer, FileSource, StreamKind, Ticks90k};
 
 #[test]
 fn every_packet_is_as_ffprobe_reports_it() {
@@ -84,7 +37,7 @@ fn every_packet_is_as_ffprobe_reports_it() {
         ("mpeg2_mp2.mkv", 0),
         ("ac3_only.mka", 0),
     ] {
-        check_packets(name, header_bytes);
+        check_packets(&sample(name), header_bytes, 90);
     }
 }
 
@@ -182,56 +135,6 @@ fn the_bytes_are_those_that_ffmpeg_copies() {
             ours.len(),
             theirs.len()
         );
-    }
-}
-
-fn check_seeks(demuxer: &mut Mkv, what: &str) {
-    let all = read_all(demuxer);
-    let video = of(&all, StreamKind::Video);
-    let audio = of(&all, StreamKind::Audio);
-    let raps: Vec<_> = video.iter().filter(|unit| unit.rap != Rap::No).collect();
-    assert!(raps.len() >= 3, "{what}");
-    let last = video.last().unwrap().pts;
-    let mut targets: Vec<Ticks90k> = (-2..60)
-        .map(|n| Ticks90k(n * 33_333))
-        .filter(|target| *target < last + Ticks90k::SECOND)
-        .collect();
-    targets.extend(
-        raps.iter()
-            .flat_map(|rap| [rap.pts - Ticks90k(1), rap.pts, rap.pts + Ticks90k(1)]),
-    );
-    for target in targets {
-        let expected = raps
-            .iter()
-            .rev()
-            .find(|rap| rap.pts <= target)
-            .unwrap_or(&raps[0]);
-        assert_eq!(
-            demuxer.seek(target).unwrap(),
-            expected.pts,
-            "{what}: to {target:?}"
-        );
-        let rest = read_all(demuxer);
-        let from = video
-            .iter()
-            .position(|unit| unit.pts == expected.pts)
-            .unwrap();
-        let ours: Vec<_> = of(&rest, StreamKind::Video)
-            .into_iter()
-            .map(facts)
-            .collect();
-        let theirs: Vec<_> = video[from..].iter().map(|unit| facts(unit)).collect();
-        assert_eq!(ours, theirs, "{what}: pictures from {target:?} on");
-        let from = audio
-            .iter()
-            .position(|unit| unit.pts + unit.duration > expected.pts)
-            .unwrap_or(audio.len());
-        let ours: Vec<_> = of(&rest, StreamKind::Audio)
-            .into_iter()
-            .map(facts)
-            .collect();
-        let theirs: Vec<_> = audio[from..].iter().map(|unit| facts(unit)).collect();
-        assert_eq!(ours, theirs, "{what}: sound from {target:?} on");
     }
 }
 

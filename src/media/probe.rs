@@ -106,7 +106,7 @@ pub struct Chapter {
 pub fn probe(source: Source) -> Result<Probe> {
     match container_of(&source)? {
         Container::Mp4 => finish(&mut Mp4::open_to_probe(source)?),
-        Container::Matroska => finish(&mut Mkv::open_to_probe(source)?),
+        Container::Matroska => Mkv::open_to_probe(source)?.probe(),
         Container::MpegTs => TsFile::open(source)?.probe(),
         other => bail!(
             Unsupported,

@@ -38,6 +38,9 @@ const fn recipe(
     }
 }
 
+/// Options that begin with this are those of mkvmerge.
+const MKVMERGE: &str = "mkvmerge";
+
 /// One row per sample. `-bf N` is the number of B-frames, `-g N` the distance of key frames.
 const RECIPES: &[Recipe] = &[
     // MP4 and QuickTime: H.264.
@@ -335,6 +338,101 @@ const RECIPES: &[Recipe] = &[
         2,
         "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -c:a libopus -ac 2",
     ),
+    // Matroska as mkvmerge writes it.
+    recipe("merged.mkv", "", 0, 0, "mkvmerge @h264_2997.mkv"),
+    recipe(
+        "merged_xiph.mkv",
+        "",
+        0,
+        0,
+        "mkvmerge --engage lacing_xiph @h264_b0.mkv",
+    ),
+    recipe(
+        "merged_ebml.mkv",
+        "",
+        0,
+        0,
+        "mkvmerge --engage lacing_ebml @h264_mp3.mkv",
+    ),
+    recipe("merged_laced_mp2.mkv", "", 0, 0, "mkvmerge @mpeg2_mp2.mkv"),
+    recipe(
+        "merged_laced_eac3.mkv",
+        "",
+        0,
+        0,
+        "mkvmerge --engage lacing_ebml @hevc_eac3.mkv",
+    ),
+    recipe(
+        "merged_groups.mkv",
+        "",
+        0,
+        0,
+        "mkvmerge --engage no_simpleblocks --enable-durations @h264_open_gop.mkv",
+    ),
+    recipe(
+        "merged_zlib.mkv",
+        "",
+        0,
+        0,
+        "mkvmerge --compression 0:zlib --compression 1:none @h264_b2_25.mkv",
+    ),
+    recipe(
+        "merged_no_cues.mkv",
+        "",
+        0,
+        0,
+        "mkvmerge --no-cues --cluster-length 700ms @h264_2997.mkv",
+    ),
+    recipe(
+        "merged_meta_seek.mkv",
+        "",
+        0,
+        0,
+        "mkvmerge --clusters-in-meta-seek --cluster-length 100ms --engage write_headers_twice @h264_b2_25.mkv",
+    ),
+    recipe(
+        "merged_no_seek_head.mkv",
+        "",
+        0,
+        0,
+        "mkvmerge --engage no_meta_seek @h264_b3_23976.mkv",
+    ),
+    recipe(
+        "merged_cues_of_clusters.mkv",
+        "",
+        0,
+        0,
+        "mkvmerge --engage no_cue_relative_position --engage no_cue_duration @h264_2997.mkv",
+    ),
+    recipe(
+        "merged_cues_of_all.mkv",
+        "",
+        0,
+        0,
+        "mkvmerge --cues 0:all --cues 1:all @h264_b2_25.mkv",
+    ),
+    recipe(
+        "merged_tenths.mkv",
+        "",
+        0,
+        0,
+        "mkvmerge --timestamp-scale 100000 --cluster-length 1000ms @h264_b3_23976.mkv",
+    ),
+    recipe(
+        "merged_micros.mkv",
+        "",
+        0,
+        0,
+        "mkvmerge --timestamp-scale 1000 @h264_2997.mkv",
+    ),
+    recipe(
+        "merged_from_mp4.mkv",
+        "",
+        0,
+        0,
+        "mkvmerge @h264_b3_pyramid_2997.mp4",
+    ),
+    recipe("merged_from_ts.mkv", "", 0, 0, "mkvmerge @hevc_eac3.ts"),
     // Transport streams.
     recipe(
         "h264_aac.ts",
@@ -443,6 +541,17 @@ pub fn sample(name: &str) -> PathBuf {
     )
 }
 
+/// The names of all samples that end so; those that need an absent mkvmerge are left out.
+pub fn names(ending: &str) -> Vec<&'static str> {
+    let merges = super::clients::have(MKVMERGE);
+    RECIPES
+        .iter()
+        .filter(|recipe| merges || !recipe.options.starts_with(MKVMERGE))
+        .map(|recipe| recipe.name)
+        .filter(|name| name.ends_with(ending))
+        .collect()
+}
+
 /// The same for a sample that a test describes itself, for tables that are products of their columns.
 /// The arguments are the columns of [`RECIPES`].
 pub fn made(name: &str, rate: &str, audio: u32, seconds: u32, options: &str) -> PathBuf {
@@ -511,6 +620,25 @@ fn sources(rate: &str, audio: u32, seconds: u32) -> Vec<String> {
 }
 
 fn generate(arguments: &[String], path: &Path) {
+    if let Some((MKVMERGE, arguments)) = arguments
+        .split_first()
+        .map(|(first, rest)| (first.as_str(), rest))
+    {
+        let output = Command::new(MKVMERGE)
+            .args(["--quiet", "--output"])
+            .arg(path)
+            .args(arguments)
+            .output()
+            .expect("starting mkvmerge");
+        // 1 means warnings.
+        assert!(
+            matches!(output.status.code(), Some(0 | 1)),
+            "mkvmerge could not make {}: {}",
+            path.display(),
+            String::from_utf8_lossy(&output.stdout)
+        );
+        return;
+    }
     let status = Command::new("ffmpeg")
         .args(["-v", "error", "-nostdin", "-y"])
         .args(arguments)

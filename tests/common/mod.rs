@@ -6,7 +6,11 @@
 
 pub mod clients;
 pub mod daemon;
+pub mod long_film;
 pub mod media;
+pub mod memory;
+pub mod mkv;
+pub mod mkv_checks;
 pub mod namespace;
 pub mod ts;
 pub mod tv;

@@ -2,13 +2,14 @@
 //! onto sound ground behind damage.
 
 use super::block::Header;
-use super::ebml::{Element, PEEK_BYTES, Window};
+use super::ebml::{Element, Window};
 use super::ids;
+use super::sync::{self, Found, Tracks};
 use crate::error::Result;
 
 /// How far a sound cluster is looked for behind damage. Holes of half-finished downloads are longer
 /// than this; what lies behind them is given up.
-const RESYNC_BYTES: u64 = 256 * 1024 * 1024;
+pub(super) const RESYNC_BYTES: u64 = 32 * 1024 * 1024;
 
 /// A block and when it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,13 +27,18 @@ pub(super) struct Block {
     pub(super) key: bool,
     /// BlockDuration, in units of the segment's timestamp scale.
     pub(super) duration: Option<u64>,
+    /// DiscardPadding: nanoseconds of silence at its end (at its beginning when negative).
+    pub(super) discarded: i64,
 }
 
+/// A cluster that is walked through.
 #[derive(Clone, Copy, Debug)]
-struct Cluster {
-    at: u64,
-    end: Option<u64>,
-    time: Option<i64>,
+pub(super) struct Cluster {
+    pub(super) at: u64,
+    /// `None` when it does not tell its size.
+    pub(super) end: Option<u64>,
+    /// In units of the segment's timestamp scale.
+    pub(super) time: Option<i64>,
 }
 
 /// A place between two elements at the level of clusters or blocks.
@@ -42,6 +48,7 @@ pub(super) struct Walker {
     /// The end of the segment.
     end: u64,
     cluster: Option<Cluster>,
+    tracks: Tracks,
     /// Bytes passed over while looking for sound ground.
     pub(super) skipped_bytes: u64,
     /// Blocks that were cut short or made no sense.
@@ -49,14 +56,24 @@ pub(super) struct Walker {
 }
 
 impl Walker {
-    /// Starts in front of the cluster (or any element beside it) at `at`.
-    pub(super) fn new(at: u64, end: u64) -> Self {
+    /// Starts in front of the cluster (or any element beside it) at `at`. Blocks behind damage are told
+    /// by their being of one of `tracks`.
+    pub(super) fn new(at: u64, end: u64, tracks: Tracks) -> Self {
         Self {
             at,
             end,
             cluster: None,
+            tracks,
             skipped_bytes: 0,
             bad_blocks: 0,
+        }
+    }
+
+    /// Starts inside of a cluster, in front of the element at `at`.
+    pub(super) fn inside_of(cluster: Cluster, at: u64, end: u64, tracks: Tracks) -> Self {
+        Self {
+            cluster: Some(cluster),
+            ..Self::new(at, end, tracks)
         }
     }
 
@@ -93,7 +110,7 @@ impl Walker {
                     self.cluster = None;
                 }
                 Some(cluster) => {
-                    if let Some(block) = self.inside(window, cluster, &element)? {
+                    if let Some(block) = self.take(window, cluster, &element)? {
                         return Ok(Some(block));
                     }
                 }
@@ -122,23 +139,21 @@ impl Walker {
     }
 
     /// Takes one element of a cluster: its time, a block, or something to pass over.
-    fn inside(
+    fn take(
         &mut self,
         window: &mut Window,
         cluster: Cluster,
         element: &Element,
     ) -> Result<Option<Block>> {
         let limit = cluster.end.unwrap_or(self.end);
-        // Elements of later versions are passed over where the cluster's size vouches for theirs.
-        let known = ids::is_in_cluster(element.id) || cluster.end.is_some();
-        if !known || element.size.is_none() {
-            self.resync(window)?;
-            return Ok(None);
-        }
-        if !element.fits(limit) {
+        if element.size.is_none() || !element.fits(limit) {
             if matches!(element.id, ids::SIMPLE_BLOCK | ids::BLOCK_GROUP) {
                 self.bad_blocks += 1;
             }
+            self.resync(window)?;
+            return Ok(None);
+        }
+        if !ids::is_in_cluster(element.id) && !self.is_vouched_for(window, element, limit)? {
             self.resync(window)?;
             return Ok(None);
         }
@@ -151,10 +166,11 @@ impl Walker {
             }
             ids::SIMPLE_BLOCK => {
                 let header = Header::read(window, element.data)?;
-                Ok(self.block(cluster, element, header.map(|h| (h, self.at, h.key, None))))
+                Ok(self.block(cluster, element, header.map(|h| (h, self.at, h.key))))
             }
             ids::BLOCK_GROUP => {
-                let (mut found, mut duration, mut references) = (None, None, false);
+                let (mut found, mut references) = (None, false);
+                let (mut duration, mut discarded) = (None, 0);
                 element.children(window, |window, child| {
                     match child.id {
                         ids::BLOCK => {
@@ -163,24 +179,47 @@ impl Walker {
                         }
                         ids::BLOCK_DURATION => duration = child.uint(window)?,
                         ids::REFERENCE_BLOCK => references = true,
+                        ids::DISCARD_PADDING => discarded = child.int(window)?.unwrap_or(0),
                         _ => {}
                     }
                     Ok(())
                 })?;
-                let found = found.map(|(header, end)| (header, end, !references, duration));
-                Ok(self.block(cluster, element, found))
+                let found = found.map(|(header, end)| (header, end, !references));
+                Ok(self.block(cluster, element, found).map(|block| Block {
+                    duration,
+                    discarded,
+                    ..block
+                }))
             }
-            _ => Ok(None),
+            id => {
+                // A place or a checksum is a number; a larger one was a block.
+                let number = matches!(id, ids::POSITION | ids::PREV_SIZE | ids::CRC_32);
+                if !ids::is_in_cluster(id) || number && element.size > Some(8) {
+                    self.skipped_bytes += self.at - element.at;
+                }
+                Ok(None)
+            }
         }
+    }
+
+    /// Whether an element that we do not know ends where blocks begin: then it is of a later version, else
+    /// noise.
+    fn is_vouched_for(&self, window: &mut Window, element: &Element, limit: u64) -> Result<bool> {
+        let end = element.end(limit);
+        if end == limit {
+            return Ok(self.cluster.is_some_and(|cluster| cluster.end.is_some()));
+        }
+        sync::row(window, end, limit, self.tracks)
     }
 
     fn block(
         &mut self,
         cluster: Cluster,
         element: &Element,
-        found: Option<(Header, u64, bool, Option<u64>)>,
+        found: Option<(Header, u64, bool)>,
     ) -> Option<Block> {
-        let (Some((header, end, key, duration)), Some(time)) = (found, cluster.time) else {
+        let found = found.filter(|(header, ..)| self.tracks.may_have(header.track));
+        let (Some((header, end, key)), Some(time)) = (found, cluster.time) else {
             self.bad_blocks += 1;
             return None;
         };
@@ -191,26 +230,41 @@ impl Walker {
             cluster: cluster.at,
             time: time.saturating_add(i64::from(header.time)),
             key,
-            duration,
+            duration: None,
+            discarded: 0,
         })
     }
 
-    /// Leaves damage behind: goes to the end of the cluster when an element stands there, else to the
-    /// next thing that looks like a cluster.
+    /// Leaves damage behind: goes to the next blocks of the same cluster, or to the next cluster.
     fn resync(&mut self, window: &mut Window) -> Result<()> {
         let from = self.at;
-        let behind = self.cluster.take().and_then(|cluster| cluster.end);
-        if let Some(end) = behind.filter(|end| *end > from)
-            && (end >= self.end
-                || Element::read(window, end)?
-                    .is_some_and(|e| ids::is_top_level(e.id) || e.id == ids::VOID))
+        let cluster = self.cluster.take();
+        // The size of a cluster is believed where something follows it.
+        let end = match cluster
+            .and_then(|cluster| cluster.end)
+            .filter(|end| *end > from)
         {
-            // A size that lies may hide sound clusters, so the way there is looked through.
-            self.at = find_cluster(window, from + 1, end)?.unwrap_or(end);
-        } else {
-            let to = self.end.min(from.saturating_add(RESYNC_BYTES));
-            self.at = find_cluster(window, from + 1, to)?.unwrap_or(self.end);
-        }
+            Some(end) if end >= self.end => Some(self.end),
+            Some(end) => Element::read(window, end)?
+                .filter(|e| ids::is_top_level(e.id) || e.id == ids::VOID)
+                .map(|_| end),
+            None => None,
+        };
+        let limit = end.unwrap_or(self.end);
+        let to = limit.min(from.saturating_add(RESYNC_BYTES));
+        // Without a time of the cluster its blocks are of no use.
+        let tracks = match cluster.and_then(|cluster| cluster.time) {
+            Some(_) => self.tracks,
+            None => Tracks::default(),
+        };
+        self.at = match sync::find(window, from + 1, to, limit, tracks)? {
+            Some(Found::Cluster(at)) => at,
+            Some(Found::Blocks(at)) => {
+                self.cluster = cluster.map(|cluster| Cluster { end, ..cluster });
+                at
+            }
+            None => end.unwrap_or(self.end),
+        };
         self.skipped_bytes += self.at - from;
         Ok(())
     }
@@ -218,40 +272,9 @@ impl Walker {
 
 /// The first place in `from..to` where a cluster begins: its ID, a sound size, and a time inside.
 pub(super) fn find_cluster(window: &mut Window, from: u64, to: u64) -> Result<Option<u64>> {
-    let mut at = from;
-    while at < to {
-        let bytes = window.peek(at, PEEK_BYTES)?;
-        let searched = bytes.len();
-        let found = cluster_id(bytes);
-        match found {
-            Some(place) => {
-                let place = at + place as u64;
-                if place >= to {
-                    break;
-                }
-                if cluster_time(window, place)?.is_some() {
-                    return Ok(Some(place));
-                }
-                at = place + 1;
-            }
-            // An ID may lie across the border of two pieces.
-            None if searched > 3 => at += searched as u64 - 3,
-            None => break,
-        }
-    }
-    Ok(None)
-}
-
-fn cluster_id(bytes: &[u8]) -> Option<usize> {
-    const ID: [u8; 4] = ids::CLUSTER.to_be_bytes();
-    let mut from = 0;
-    loop {
-        let first = bytes.get(from..)?.iter().position(|b| *b == ID[0])?;
-        from += first;
-        if bytes.get(from..from + 4)? == ID {
-            return Some(from);
-        }
-        from += 1;
+    match sync::find(window, from, to, to, Tracks::default())? {
+        Some(Found::Cluster(at)) => Ok(Some(at)),
+        _ => Ok(None),
     }
 }
 

@@ -1,11 +1,12 @@
 //! EBML elements over a window of the source (RFC 8794 §4 to §7). Nothing is ever loaded whole: one
-//! buffer of at most 256 KiB follows the place being read.
+//! buffer of at most 256 KiB follows the place being read, and while places are jumped to (opening,
+//! probing, seeking) the last few are kept as well, so that going back to the Cues costs no read.
 
 use crate::error::Result;
 use crate::media::read_at::Source;
 
 /// The window's capacity.
-const WINDOW_BYTES: usize = 256 * 1024;
+pub(super) const WINDOW_BYTES: usize = 256 * 1024;
 
 /// What [`Window::peek`] shows at most in one piece.
 pub(super) const PEEK_BYTES: usize = 64 * 1024;
@@ -13,8 +14,12 @@ pub(super) const PEEK_BYTES: usize = 64 * 1024;
 /// How far behind the place being read bytes are kept, for frames that wait for the other stream.
 const KEPT_BYTES: u64 = 128 * 1024;
 
-/// How much a read takes in when the place was jumped to, and when headers are read only.
+/// How much a read takes in when the place was jumped to. Reads grow from here as long as each place lies
+/// shortly behind the one before.
 const JUMP_BYTES: usize = 8 * 1024;
+
+/// Windows left behind that are kept while places are jumped to.
+const LEFT_MAX: usize = 3;
 
 /// Elements looked at within one parent; a header never has so many.
 const CHILDREN_MAX: usize = 65_536;
@@ -25,6 +30,8 @@ pub(super) struct Window {
     bytes: Vec<u8>,
     /// Place in the source of the first byte of `bytes`.
     start: u64,
+    /// Where the window stood before, the last one at the end. Empty in a stream.
+    left: Vec<(u64, Vec<u8>)>,
     /// Bytes from here on may be asked for again.
     keep_from: u64,
     read_bytes: usize,
@@ -37,6 +44,7 @@ impl Window {
             source,
             bytes: Vec::new(),
             start: 0,
+            left: Vec::new(),
             keep_from: 0,
             read_bytes: JUMP_BYTES,
             streaming: false,
@@ -53,10 +61,13 @@ impl Window {
         self.source.name()
     }
 
-    /// In a stream everything is going to be read: reads grow. Otherwise only headers are, with small reads.
+    /// In a stream everything is going to be read once. Otherwise places are jumped to, some of them again.
     pub(super) fn set_streaming(&mut self, streaming: bool) {
-        self.streaming = streaming;
-        self.read_bytes = JUMP_BYTES;
+        if self.streaming != streaming {
+            self.streaming = streaming;
+            self.read_bytes = JUMP_BYTES;
+            self.left = Vec::new();
+        }
     }
 
     /// Bytes from `at` on will be asked for again.
@@ -64,23 +75,41 @@ impl Window {
         self.keep_from = at;
     }
 
-    /// At most `len` (and [`PEEK_BYTES`]) bytes from `at` on; fewer mean the end of the source.
-    pub(super) fn peek(&mut self, at: u64, len: usize) -> Result<&[u8]> {
-        let len = len.min(PEEK_BYTES);
-        if self.held(at, len).is_none() {
+    /// Takes in `len` bytes (at most the window's capacity) from `at` on with one read, unless they are held.
+    pub(super) fn load(&mut self, at: u64, len: usize) -> Result<()> {
+        let left = usize::try_from(self.size().saturating_sub(at)).unwrap_or(usize::MAX);
+        let len = len.min(left).min(WINDOW_BYTES);
+        if len > 0 && !self.turn_to(at, len) {
             self.refill(at, len)?;
         }
-        let from = usize::try_from(at.saturating_sub(self.start)).unwrap_or(usize::MAX);
-        let rest = self.bytes.get(from..).unwrap_or_default();
+        Ok(())
+    }
+
+    /// At most `len` (and [`PEEK_BYTES`]) bytes from `at` on; fewer mean the end of the source.
+    pub(super) fn peek(&mut self, at: u64, len: usize) -> Result<&[u8]> {
+        let left = usize::try_from(self.size().saturating_sub(at)).unwrap_or(usize::MAX);
+        let len = len.min(PEEK_BYTES).min(left);
+        if len > 0 && !self.turn_to(at, len) {
+            self.refill(at, len)?;
+        }
+        let from = at.checked_sub(self.start).map(usize::try_from);
+        let rest = match from {
+            Some(Ok(from)) => self.bytes.get(from..).unwrap_or_default(),
+            _ => &[],
+        };
         Ok(rest.get(..len).unwrap_or(rest))
     }
 
     /// Appends the `len` bytes at `at` to `out`, past the window where it does not hold them; `false` when
     /// the source ends before. The caller caps `len`.
     pub(super) fn copy(&mut self, at: u64, len: usize, out: &mut Vec<u8>) -> Result<bool> {
+        self.turn_to(at, len);
         if let Some(held) = self.held(at, len) {
             out.extend_from_slice(held);
             return Ok(true);
+        }
+        if at.saturating_add(len as u64) > self.size() {
+            return Ok(false);
         }
         let behind = usize::try_from(at.saturating_sub(self.start)).unwrap_or(usize::MAX);
         let head = match self.bytes.get(behind..) {
@@ -102,8 +131,41 @@ impl Window {
         self.bytes.get(from..from.checked_add(len)?)
     }
 
+    /// Whether the bytes are held, if need be by a window left behind, which then is the current one again.
+    fn turn_to(&mut self, at: u64, len: usize) -> bool {
+        if self.held(at, len).is_some() {
+            return true;
+        }
+        let holds = |(start, bytes): &(u64, Vec<u8>)| {
+            let end = start.saturating_add(bytes.len() as u64);
+            *start <= at && at.saturating_add(len as u64) <= end
+        };
+        let Some(place) = self.left.iter().position(holds) else {
+            return false;
+        };
+        let (start, bytes) = self.left.remove(place);
+        self.leave();
+        (self.start, self.bytes) = (start, bytes);
+        true
+    }
+
+    /// Puts the current window with those left behind.
+    fn leave(&mut self) {
+        if !self.bytes.is_empty() {
+            if self.left.len() >= LEFT_MAX {
+                self.left.remove(0);
+            }
+            self.left
+                .push((self.start, std::mem::take(&mut self.bytes)));
+        }
+    }
+
     fn refill(&mut self, at: u64, len: usize) -> Result<()> {
         let end = self.start + self.bytes.len() as u64;
+        let (overlaps, runs_on) = (
+            (self.start..end).contains(&at),
+            at >= self.start && at.saturating_sub(end) < 4 * self.read_bytes as u64,
+        );
         let keep = if (self.start..end).contains(&self.keep_from)
             && self.keep_from <= at
             && at - self.keep_from <= KEPT_BYTES
@@ -115,17 +177,25 @@ impl Window {
         if (self.start..end).contains(&keep) {
             self.bytes.drain(..(keep - self.start) as usize);
         } else {
+            if !self.streaming && !runs_on {
+                self.leave();
+            }
             self.bytes.clear();
         }
         self.start = keep;
-        // Bounded: at most KEPT_BYTES behind `at`, PEEK_BYTES ahead of it.
+        // A stream grows its reads whatever is passed over; jumps begin with small ones.
+        self.read_bytes = if self.streaming || overlaps || runs_on {
+            self.read_bytes
+        } else {
+            JUMP_BYTES
+        };
+        // Bounded: at most KEPT_BYTES behind `at`, WINDOW_BYTES in all.
         let ahead = (at - keep) as usize;
-        let wanted = (ahead + len.max(self.read_bytes)).min(WINDOW_BYTES);
-        if self.streaming {
-            self.read_bytes = (self.read_bytes * 2).min(WINDOW_BYTES);
-        }
         let have = self.bytes.len();
+        let wanted = (ahead + len).max(have + self.read_bytes).min(WINDOW_BYTES);
+        self.read_bytes = (self.read_bytes * 2).min(WINDOW_BYTES);
         if wanted > have {
+            self.bytes.reserve_exact(wanted - have);
             self.bytes.resize(wanted, 0);
             let read = self
                 .source
@@ -158,7 +228,8 @@ impl Element {
         Ok(Self::parse(bytes, at))
     }
 
-    fn parse(bytes: &[u8], at: u64) -> Option<Self> {
+    /// The same from the bytes that stand at `at`.
+    pub(super) fn parse(bytes: &[u8], at: u64) -> Option<Self> {
         let id_bytes = bytes.first()?.leading_zeros() as usize + 1;
         if id_bytes > 4 {
             return None;
@@ -197,6 +268,16 @@ impl Element {
             return Ok(None);
         }
         Ok(Some(bytes.iter().fold(0, |n, b| n << 8 | u64::from(*b))))
+    }
+
+    /// A signed integer (RFC 8794 §7.1); `None` when it has no such size.
+    pub(super) fn int(&self, window: &mut Window) -> Result<Option<i64>> {
+        let unused = 64 - 8 * self.size.unwrap_or(0).min(8) as u32;
+        let raw = self.uint(window)?;
+        Ok(raw.map(|raw| {
+            raw.checked_shl(unused)
+                .map_or(0, |raw| raw as i64 >> unused)
+        }))
     }
 
     /// A floating-point number (RFC 8794 §7.3).

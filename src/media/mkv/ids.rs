@@ -1,8 +1,6 @@
 //! Element IDs of EBML (RFC 8794 §11.2) and Matroska (RFC 9559 §5.1) with their marker bits.
 
 pub(super) const EBML: u32 = 0x1A45_DFA3;
-pub(super) const EBML_MAX_ID_LENGTH: u32 = 0x42F2;
-pub(super) const EBML_MAX_SIZE_LENGTH: u32 = 0x42F3;
 pub(super) const DOC_TYPE: u32 = 0x4282;
 pub(super) const VOID: u32 = 0xEC;
 pub(super) const CRC_32: u32 = 0xBF;
@@ -14,6 +12,7 @@ pub(super) const SEEK_ID: u32 = 0x53AB;
 pub(super) const SEEK_POSITION: u32 = 0x53AC;
 pub(super) const INFO: u32 = 0x1549_A966;
 pub(super) const TIMESTAMP_SCALE: u32 = 0x2A_D7B1;
+pub(super) const DURATION: u32 = 0x4489;
 pub(super) const TRACKS: u32 = 0x1654_AE6B;
 pub(super) const CUES: u32 = 0x1C53_BB6B;
 pub(super) const CHAPTERS: u32 = 0x1043_A770;
@@ -31,6 +30,7 @@ pub(super) const BLOCK_GROUP: u32 = 0xA0;
 pub(super) const BLOCK: u32 = 0xA1;
 pub(super) const BLOCK_DURATION: u32 = 0x9B;
 pub(super) const REFERENCE_BLOCK: u32 = 0xFB;
+pub(super) const DISCARD_PADDING: u32 = 0x75A2;
 
 pub(super) const TRACK_ENTRY: u32 = 0xAE;
 pub(super) const TRACK_NUMBER: u32 = 0xD7;
@@ -42,9 +42,19 @@ pub(super) const LANGUAGE: u32 = 0x22_B59C;
 pub(super) const CODEC_ID: u32 = 0x86;
 pub(super) const CODEC_PRIVATE: u32 = 0x63A2;
 pub(super) const CODEC_DELAY: u32 = 0x56AA;
+pub(super) const BLOCK_ADDITION_MAPPING: u32 = 0x41E4;
+pub(super) const BLOCK_ADD_ID_TYPE: u32 = 0x41E7;
+pub(super) const BLOCK_ADD_ID_EXTRA_DATA: u32 = 0x41ED;
 pub(super) const VIDEO: u32 = 0xE0;
 pub(super) const PIXEL_WIDTH: u32 = 0xB0;
 pub(super) const PIXEL_HEIGHT: u32 = 0xBA;
+pub(super) const COLOUR: u32 = 0x55B0;
+pub(super) const TRANSFER_CHARACTERISTICS: u32 = 0x55BA;
+pub(super) const PROJECTION: u32 = 0x7670;
+pub(super) const PROJECTION_TYPE: u32 = 0x7671;
+pub(super) const PROJECTION_POSE_YAW: u32 = 0x7673;
+pub(super) const PROJECTION_POSE_PITCH: u32 = 0x7674;
+pub(super) const PROJECTION_POSE_ROLL: u32 = 0x7675;
 pub(super) const AUDIO: u32 = 0xE1;
 pub(super) const SAMPLING_FREQUENCY: u32 = 0xB5;
 pub(super) const CHANNELS: u32 = 0x9F;
@@ -65,10 +75,13 @@ pub(super) const CUE_RELATIVE_POSITION: u32 = 0xF0;
 
 pub(super) const EDITION_ENTRY: u32 = 0x45B9;
 pub(super) const EDITION_FLAG_HIDDEN: u32 = 0x45BD;
+pub(super) const EDITION_FLAG_DEFAULT: u32 = 0x45DB;
+pub(super) const EDITION_FLAG_ORDERED: u32 = 0x45DD;
 pub(super) const CHAPTER_ATOM: u32 = 0xB6;
 pub(super) const CHAPTER_TIME_START: u32 = 0x91;
 pub(super) const CHAPTER_FLAG_HIDDEN: u32 = 0x98;
 pub(super) const CHAPTER_FLAG_ENABLED: u32 = 0x4598;
+pub(super) const CHAPTER_SEGMENT_UUID: u32 = 0x6E67;
 pub(super) const CHAPTER_DISPLAY: u32 = 0x80;
 pub(super) const CHAP_STRING: u32 = 0x85;
 

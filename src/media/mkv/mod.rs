@@ -1,8 +1,8 @@
 //! Matroska and WebM (RFC 8794, RFC 9559): blocks to access units in decode order.
 //!
 //! Assumes that nothing in the file is true: sizes may be unknown or lie, Cues may be missing, clusters
-//! may be cut. The header is small and kept; clusters and Cues are only ever seen through one window of
-//! 256 KiB. Whether a picture is a random access point is read from its NAL units. Matroska stores no
+//! may be cut. The header is small and kept; clusters and Cues are only ever seen through a window of
+//! 256 KiB (while places are jumped to, four of them). Whether a picture is a random access point is read from its NAL units. Matroska stores no
 //! decoding times and rounds presentation times; both are worked out again here.
 
 mod block;
@@ -10,12 +10,14 @@ mod clusters;
 mod cues;
 mod dts;
 mod ebml;
+mod ending;
 mod grid;
 mod header;
 mod ids;
 mod probe;
 mod seek;
 mod streams;
+mod sync;
 mod tracks;
 
 use std::collections::VecDeque;
@@ -61,6 +63,8 @@ pub struct Mkv {
     places: Vec<Place>,
     damage: Damage,
     not_native: Option<String>,
+    /// What the probe saw of a file without Cues.
+    seen: Option<probe::Seen>,
 }
 
 /// A frame that waits.
@@ -103,13 +107,12 @@ impl Mkv {
         if let Some(video) = &video {
             reorder.prime(video.lowest, video.step(), video.grid);
         }
-        window.set_streaming(true);
         Ok(Self {
             streams: Streams {
                 video: video.as_ref().and_then(Video::stream),
                 audio: audio.as_ref().map(|audio| audio.track.clone()),
             },
-            walker: Walker::new(layout.first_cluster, layout.end),
+            walker: layout.walker(layout.first_cluster),
             window,
             layout,
             video,
@@ -122,18 +125,18 @@ impl Mkv {
             places: Vec::new(),
             damage: Damage::default(),
             not_native,
+            seen: None,
         })
     }
 
-    /// Goes to `start` (a cluster); see the fields for the other two.
-    fn restart(&mut self, start: u64, video_from: u64, audio_from: Ticks90k) {
+    /// Goes on with `walker`; see the fields for the other two.
+    fn restart(&mut self, walker: Walker, video_from: u64, audio_from: Ticks90k) {
         self.damage = self.damage();
-        self.walker = Walker::new(start, self.layout.end);
+        self.walker = walker;
         self.waiting_video.clear();
         self.waiting_audio.clear();
         self.video_from = video_from;
         self.audio_from = audio_from;
-        self.window.set_streaming(true);
     }
 
     /// Where the oldest frame that waits lies.
@@ -148,6 +151,7 @@ impl Mkv {
     /// Reads on until a frame of each stream waits, or one stream has run so far ahead that the other
     /// has a hole.
     fn fill(&mut self) -> Result<()> {
+        self.window.set_streaming(true);
         loop {
             let has_video = self.streams.video.is_none() || !self.waiting_video.is_empty();
             let has_audio = self.audio.is_none() || !self.waiting_audio.is_empty();

@@ -2,24 +2,35 @@
 //! access points from its Cues, or from a walk over the clusters when it has none.
 
 use super::Mkv;
-use super::clusters::Walker;
-use super::cues;
-use super::ebml::Element;
-use super::ids;
+use super::clusters::{Block, find_cluster};
+use super::cues::{self, Cue};
 use super::tracks::{Kind, Track};
 use crate::error::Result;
 use crate::media::audio::aac::AacConfig;
 use crate::media::probe::{
-    AudioProbe, Chapter, Container, IndexPoint, Probe, ProbeSource, Survey, VideoProbe,
+    self, AudioProbe, Chapter, Container, IndexPoint, Probe, ProbeSource, Survey, VideoProbe,
 };
 use crate::media::time::Ticks90k;
-use crate::media::unit::AudioCodec;
+use crate::media::unit::{AudioCodec, Rap};
 
-/// A last cue further than this in front of the end is not walked from.
-const TAIL_BYTES: u64 = 64 * 1024 * 1024;
+/// How much is read at each of three places of a file without Cues, and at least as many random access
+/// points seen there.
+const SEEN_BYTES: u64 = 4 * 1024 * 1024;
+const SEEN_POINTS: usize = 3;
+/// But never more than this.
+const SEEN_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
-/// Blocks of a cluster looked at for a random access point.
-const FIRST_BLOCKS: usize = 16;
+/// What was seen where a file without Cues was looked at.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seen {
+    /// The longest distances between random access points.
+    interval: Ticks90k,
+    bytes: u64,
+    /// The least of what the random access points are.
+    rap: Rap,
+    /// Whether that was the whole file.
+    whole: bool,
+}
 
 impl ProbeSource for Mkv {
     fn chapters(&mut self) -> Vec<Chapter> {
@@ -28,16 +39,16 @@ impl ProbeSource for Mkv {
 
     fn survey(&mut self, visit: &mut dyn FnMut(IndexPoint)) -> Result<Survey> {
         self.window.set_streaming(false);
-        let (start, end) = match &self.video {
-            Some(_) => (self.first_rap()?.map(|entry| entry.pts), self.last_end()?),
-            None => (
-                Some(self.seek_to(Ticks90k(i64::MIN / 4))?),
-                self.last_end()?,
-            ),
+        let last_cue = self.visit_cues(visit)?;
+        let start = match &self.video {
+            Some(_) => self.first_rap()?.map(|entry| entry.pts),
+            None => Some(self.seek_to(Ticks90k(i64::MIN / 4))?),
         };
+        self.window.set_streaming(false);
         let start = start.unwrap_or_default();
-        if self.video.is_some() && !self.visit_cues(visit)? {
-            self.visit_clusters(visit)?;
+        let end = self.last_end(last_cue)?;
+        if self.video.is_some() && last_cue.is_none() {
+            self.visit_places(visit)?;
         }
         let audio = self.layout.tracks.iter().filter(|t| t.kind == Kind::Audio);
         let played = self.audio.as_ref().map(|audio| audio.number);
@@ -62,9 +73,39 @@ impl ProbeSource for Mkv {
             },
         })
     }
+
+    fn rap_at(&mut self, target: Ticks90k) -> Result<Rap> {
+        if let Some(seen) = &self.seen {
+            return Ok(seen.rap);
+        }
+        if let Some((cue, _)) = self.cue_before(target)?
+            && let Some(block) = self.block_of(&cue)?
+        {
+            let rap = self.rap_of(&block)?;
+            if rap != Rap::No {
+                return Ok(rap);
+            }
+        }
+        let entry = match self.rap_before(target)? {
+            Some(entry) => Some(entry),
+            None => self.first_rap()?,
+        };
+        entry.map_or(Ok(Rap::No), |entry| self.rap_of(&entry.block))
+    }
 }
 
 impl Mkv {
+    /// Describes the file. Without Cues a large one is not read whole, and the distances between random
+    /// access points are those seen.
+    pub(crate) fn probe(mut self) -> Result<Probe> {
+        let mut probe = probe::finish(&mut self)?;
+        let seen = self.seen.filter(|seen| !seen.whole);
+        if let (Some(video), Some(seen)) = (&mut probe.video, seen) {
+            (video.longest_rap_interval, video.largest_gop_bytes) = (seen.interval, seen.bytes);
+        }
+        Ok(probe)
+    }
+
     fn video_probe(&self) -> VideoProbe {
         let mut probe = VideoProbe {
             codec: None,
@@ -101,139 +142,124 @@ impl Mkv {
         probe
     }
 
-    /// The end of the last picture in display order; of the last sound without pictures.
-    fn last_end(&mut self) -> Result<Ticks90k> {
-        let mut from = None;
-        if let Some(video) = &self.video {
-            cues::walk(&mut self.window, &self.layout, video.track.number, |cue| {
-                from = Some(cue.cluster);
-                true
-            })?;
-        }
-        let from = from.filter(|at| {
-            *at >= self.layout.first_cluster && self.layout.end.saturating_sub(*at) <= TAIL_BYTES
-        });
-        if let Some(at) = from
-            && let Some(end) = self.end_from(at)?
-        {
-            return Ok(end);
-        }
-        // The clusters at the end may hold sound alone, so it goes back in growing steps.
-        let mut target = Ticks90k(i64::MAX / 4);
-        let mut back = 2 * Ticks90k::SECOND.0;
-        loop {
-            let cluster = self.cluster_before(target)?;
-            if let Some(end) = self.end_from(cluster)? {
-                return Ok(end);
-            }
-            if cluster <= self.layout.first_cluster {
-                return Ok(Ticks90k::ZERO);
-            }
-            let time = super::clusters::cluster_time(&mut self.window, cluster)?.unwrap_or(0);
-            target = self.layout.ticks(time) - Ticks90k(back);
-            back = back.saturating_mul(2);
-        }
-    }
-
-    /// The latest end among the frames from the cluster at `at` on; `None` when there is none.
-    fn end_from(&mut self, at: u64) -> Result<Option<Ticks90k>> {
-        let mut walker = Walker::new(at, self.layout.end);
-        let mut latest = None;
-        while let Some(block) = walker.next(&mut self.window)? {
-            let end = if let Some(video) = &self.video {
-                self.video_pts(&block).map(|pts| {
-                    let stated = block.duration.and_then(|length| i64::try_from(length).ok());
-                    let length = stated.map_or(video.frame_duration, |l| self.layout.ticks(l));
-                    pts + length
-                })
-            } else if let Some(audio) = &self.audio
-                && audio.number == block.header.track
-                && block
-                    .header
-                    .frames(&mut self.window, block.end, &mut self.places)?
-            {
-                let last = self.places.len().saturating_sub(1);
-                let pts = audio.pts(&self.layout, block.time, last);
-                Some(pts + audio.track.frame_duration())
-            } else {
-                None
-            };
-            latest = latest.max(end);
-        }
-        Ok(latest)
-    }
-
-    /// Calls `visit` for each cue of the video; `false` when there are none.
-    fn visit_cues(&mut self, visit: &mut dyn FnMut(IndexPoint)) -> Result<bool> {
+    /// Calls `visit` for each cue of the video; the last of them.
+    fn visit_cues(&mut self, visit: &mut dyn FnMut(IndexPoint)) -> Result<Option<Cue>> {
         let Some(video) = &self.video else {
-            return Ok(false);
+            return Ok(None);
         };
         let layout = &self.layout;
-        let mut last = None;
+        let mut last: Option<(Ticks90k, Cue)> = None;
         cues::walk(&mut self.window, layout, video.track.number, |cue| {
             let pts = video.pts(layout, cue.time);
-            if last.is_none_or(|last| pts > last) && cue.place < layout.end {
-                last = Some(pts);
+            if last.is_none_or(|(last, _)| pts > last) && cue.place() < layout.end {
+                last = Some((pts, cue));
                 visit(IndexPoint {
                     pts,
-                    bytes: cue.place,
+                    bytes: cue.place(),
                 });
             }
             true
         })?;
-        Ok(last.is_some())
+        Ok(last.map(|(_, cue)| cue))
     }
 
-    /// The same without Cues: the random access points with which clusters begin, or all of them when
-    /// the clusters do not tell their sizes.
-    fn visit_clusters(&mut self, visit: &mut dyn FnMut(IndexPoint)) -> Result<()> {
+    /// The same without Cues: the random access points seen at the beginning, in the middle and at the end.
+    fn visit_places(&mut self, visit: &mut dyn FnMut(IndexPoint)) -> Result<()> {
+        let (first, end) = (self.layout.first_cluster, self.layout.end);
         let mut last = None;
-        let mut at = self.layout.first_cluster;
-        while at < self.layout.end {
-            let element = Element::read(&mut self.window, at)?;
-            let size = element.and_then(|element| element.size);
-            let Some(element) = element.filter(|_| size.is_some()) else {
-                break;
-            };
-            let end = element.end(self.layout.end);
-            if element.id == ids::CLUSTER {
-                self.visit_raps(at, end, FIRST_BLOCKS, &mut last, visit)?;
+        let media = end.saturating_sub(first);
+        let mut seen = Seen {
+            interval: Ticks90k::ZERO,
+            bytes: 0,
+            rap: Rap::Clean,
+            whole: media <= 3 * SEEN_BYTES,
+        };
+        let places: &[u64] = if seen.whole {
+            &[first]
+        } else {
+            &[first, first.midpoint(end), end - SEEN_BYTES]
+        };
+        let bytes = if seen.whole { media } else { SEEN_BYTES };
+        for &place in places {
+            let to = end.min(place.saturating_add(SEEN_BYTES_MAX));
+            if let Some(at) = find_cluster(&mut self.window, place, to)? {
+                self.visit_place(at, bytes, &mut last, &mut seen, visit)?;
             }
-            at = end;
         }
-        if at < self.layout.end {
-            self.visit_raps(at, self.layout.end, usize::MAX, &mut last, visit)?;
+        if last.is_none() {
+            seen.rap = Rap::No;
         }
+        self.seen = Some(seen);
         Ok(())
     }
 
-    /// Visits the random access points among the first `blocks` blocks between two places.
-    fn visit_raps(
+    /// Visits the random access points of about `bytes` from the cluster at `at` on.
+    fn visit_place(
         &mut self,
         at: u64,
-        end: u64,
-        blocks: usize,
+        bytes: u64,
         last: &mut Option<Ticks90k>,
+        seen: &mut Seen,
         visit: &mut dyn FnMut(IndexPoint),
     ) -> Result<()> {
-        let mut walker = Walker::new(at, end);
-        let mut seen = 0;
-        while seen < blocks
-            && let Some(block) = walker.next(&mut self.window)?
-        {
-            seen += 1;
-            if let Some(pts) = self.video_pts(&block)
-                && last.is_none_or(|last| pts > last)
-                && self.is_rap(&block)?
-            {
-                *last = Some(pts);
-                visit(IndexPoint {
-                    pts,
-                    bytes: block.at,
-                });
+        let mut walker = self.layout.walker(at);
+        let mut points = 0;
+        let mut before: Option<(Ticks90k, u64)> = None;
+        while let Some(block) = walker.next(&mut self.window)? {
+            let read = walker.position() - at;
+            if read > bytes && points >= SEEN_POINTS || read > SEEN_BYTES_MAX {
+                break;
+            }
+            let Some(pts) = self.video_pts(&block) else {
+                continue;
+            };
+            let rap = self.rap_of(&block)?;
+            // Up to here there was no other, if not more.
+            if let Some((pts_before, at_before)) = before {
+                seen.interval = seen.interval.max(pts - pts_before);
+                seen.bytes = seen.bytes.max(block.at - at_before);
+            }
+            if rap != Rap::No {
+                points += 1;
+                if rap == Rap::Open {
+                    seen.rap = rap;
+                }
+                before = Some((pts, block.at));
+                if last.is_none_or(|last| pts > last) {
+                    *last = Some(pts);
+                    visit(IndexPoint {
+                        pts,
+                        bytes: block.at,
+                    });
+                }
             }
         }
         Ok(())
+    }
+
+    /// The block that a cue names; `None` when there is none.
+    fn block_of(&mut self, cue: &Cue) -> Result<Option<Block>> {
+        let number = self.video.as_ref().map(|video| video.track.number);
+        if !self.is_true(cue)? {
+            return Ok(None);
+        }
+        if let Some(mut walker) = self.walker_at(cue)?
+            && let Some(block) = walker.next(&mut self.window)?
+            && number == Some(block.header.track)
+            && block.time == cue.time
+        {
+            return Ok(Some(block));
+        }
+        let mut walker = self.layout.walker(cue.cluster);
+        while let Some(block) = walker.next(&mut self.window)? {
+            if block.cluster != cue.cluster {
+                break;
+            }
+            if number == Some(block.header.track) && block.time == cue.time {
+                return Ok(Some(block));
+            }
+        }
+        Ok(None)
     }
 }
 

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::block::Place;
-use super::clusters::{Block, Walker};
+use super::clusters::Block;
 use super::ebml::Window;
 use super::grid::Grid;
 use super::header::{Layout, nanoseconds_to_ticks};
@@ -18,11 +18,13 @@ use crate::media::nal::{self, VideoConfig};
 use crate::media::time::Ticks90k;
 use crate::media::unit::{AudioCodec, AudioTrack, VideoCodec, VideoTrack};
 
-/// Blocks looked at for the first frames of both streams.
+/// Blocks looked at for the first frames of both streams, and how much of the file.
 const FIRST_BLOCKS: usize = 2_048;
+const FIRST_BYTES: u64 = 16 * 1024 * 1024;
 
-/// Pictures looked at when the stream does not say how deep it reorders.
+/// Pictures looked at when the stream does not say how deep it reorders; else only those shown before the first.
 const REORDER_PICTURES: usize = 64;
+const LEADING_PICTURES: usize = 32;
 
 /// The length of a picture when nothing tells it.
 const SOME_FRAME: Ticks90k = Ticks90k(3_600);
@@ -162,11 +164,14 @@ impl FirstLook {
         audio: Option<&Track>,
     ) -> Result<Self> {
         let mut look = Self::default();
-        let mut walker = Walker::new(layout.first_cluster, layout.end);
+        let mut walker = layout.walker(layout.first_cluster);
         let mut places = Vec::new();
+        let stated = video.is_some_and(states_depth);
         for _ in 0..FIRST_BLOCKS {
-            let video_done = video.is_none() || look.video_times.len() >= REORDER_PICTURES;
-            if video_done && (audio.is_none() || look.audio.is_some()) {
+            let video_done = video.is_none() || look.has_seen_leading(stated);
+            if video_done && (audio.is_none() || look.audio.is_some())
+                || walker.position() - layout.first_cluster > FIRST_BYTES
+            {
                 break;
             }
             let Some(block) = walker.next(window)? else {
@@ -187,6 +192,20 @@ impl FirstLook {
             }
         }
         Ok(look)
+    }
+
+    /// Whether enough pictures were seen: where the depth is stated, up to the first one that is shown
+    /// behind the first.
+    fn has_seen_leading(&self, stated: bool) -> bool {
+        let [first, others @ ..] = self.video_times.as_slice() else {
+            return false;
+        };
+        let enough = if stated {
+            LEADING_PICTURES
+        } else {
+            REORDER_PICTURES
+        };
+        self.video_times.len() >= enough || stated && others.last().is_some_and(|last| last > first)
     }
 }
 
@@ -210,8 +229,11 @@ fn read_video(
     track: &Track,
     look: &FirstLook,
 ) -> Result<Video> {
-    let start = beginning(window, track, &look.video)?;
-    let config = read_config(track, &start);
+    let mut config = read_config(track, &[]);
+    if config.is_err() {
+        let start = beginning(window, track, &look.video)?;
+        config = read_config(track, &start);
+    }
     let delay = nanoseconds_to_ticks(i128::from(track.codec_delay));
     let origin = look.video_times.first().copied().unwrap_or(0);
     let grid =
@@ -255,6 +277,11 @@ fn read_video(
     Ok(video)
 }
 
+/// Whether CodecPrivate says how deep the stream reorders.
+fn states_depth(track: &Track) -> bool {
+    read_config(track, &[]).is_ok_and(|config| config.reorder_stated)
+}
+
 fn read_config(track: &Track, first_frame: &[u8]) -> Result<VideoConfig> {
     if let Some(why) = &track.refused {
         bail!(Unsupported, "video track with {why}");
@@ -273,7 +300,26 @@ fn read_config(track: &Track, first_frame: &[u8]) -> Result<VideoConfig> {
             .or_else(|_| nal::parse_parameter_sets(codec, first_frame)),
         _ => nal::parse_parameter_sets(codec, first_frame),
     };
-    config.map_err(|e| e.context("video track"))
+    let config = config.map_err(|e| e.context("video track"))?;
+    // Where only the container knows, the pictures would be shown dark and pale.
+    if let Some(kind) = hdr(track.transfer)
+        && config.transfer != track.transfer as u8
+    {
+        bail!(
+            Unsupported,
+            "video track with {kind} that only the container tells of"
+        );
+    }
+    Ok(config)
+}
+
+/// The name of a transfer function for high dynamic range (ITU-T H.273 table 3).
+fn hdr(transfer: u64) -> Option<&'static str> {
+    match transfer {
+        16 => Some("HDR (PQ)"),
+        18 => Some("HDR (HLG)"),
+        _ => None,
+    }
 }
 
 /// The audio stream; `None` when a transport stream cannot carry it.

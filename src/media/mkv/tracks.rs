@@ -9,7 +9,7 @@ use crate::media::unit::{AudioCodec, VideoCodec};
 pub(super) const TRACKS_MAX: usize = 256;
 
 /// The longest CodecPrivate that is read; fonts and the like are attachments, not tracks.
-const PRIVATE_BYTES: usize = 256 * 1024;
+const PRIVATE_BYTES: usize = 64 * 1024;
 
 /// The longest prefix that may be stripped from every frame.
 const STRIPPED_BYTES: usize = 1_024;
@@ -45,6 +45,10 @@ pub(super) struct Track {
     pub(super) stripped: Vec<u8>,
     /// Why its frames cannot be read ("zlib compression").
     pub(super) refused: Option<String>,
+    /// What the pictures are, where their codec alone does not say it ("Dolby Vision profile 5").
+    pub(super) special: Option<String>,
+    /// TransferCharacteristics (ITU-T H.273 table 3); 2 is unspecified.
+    pub(super) transfer: u64,
 }
 
 impl Track {
@@ -64,6 +68,8 @@ impl Track {
             channels: 1,
             stripped: Vec::new(),
             refused: None,
+            special: None,
+            transfer: 2,
         };
         entry.children(window, |window, child| track.take(window, child))?;
         Ok(track)
@@ -91,14 +97,8 @@ impl Track {
             ids::LANGUAGE => self.language = child.text(window, 16)?,
             ids::CODEC_ID => self.codec_id = child.text(window, 64)?,
             ids::CODEC_PRIVATE => self.private = child.binary(window, PRIVATE_BYTES)?,
-            ids::VIDEO => child.children(window, |window, part| {
-                match part.id {
-                    ids::PIXEL_WIDTH => self.width = part.uint(window)?.unwrap_or(0),
-                    ids::PIXEL_HEIGHT => self.height = part.uint(window)?.unwrap_or(0),
-                    _ => {}
-                }
-                Ok(())
-            })?,
+            ids::VIDEO => child.children(window, |window, part| self.take_video(window, part))?,
+            ids::BLOCK_ADDITION_MAPPING => self.take_mapping(window, child)?,
             ids::AUDIO => child.children(window, |window, part| {
                 match part.id {
                     ids::SAMPLING_FREQUENCY => self.rate_hz = part.float(window)?.unwrap_or(0.0),
@@ -121,6 +121,64 @@ impl Track {
                 }
             }
             _ => {}
+        }
+        Ok(())
+    }
+
+    /// A part of the Video element (RFC 9559 §5.1.4.1.28).
+    fn take_video(&mut self, window: &mut Window, part: &Element) -> Result<()> {
+        match part.id {
+            ids::PIXEL_WIDTH => self.width = part.uint(window)?.unwrap_or(0),
+            ids::PIXEL_HEIGHT => self.height = part.uint(window)?.unwrap_or(0),
+            ids::COLOUR => part.children(window, |window, colour| {
+                if colour.id == ids::TRANSFER_CHARACTERISTICS {
+                    self.transfer = colour.uint(window)?.unwrap_or(self.transfer);
+                }
+                Ok(())
+            })?,
+            // A transport stream has no place for either.
+            ids::PROJECTION => part.children(window, |window, projection| {
+                match projection.id {
+                    ids::PROJECTION_TYPE if projection.uint(window)? != Some(0) => {
+                        self.refuse("a spherical projection");
+                    }
+                    ids::PROJECTION_POSE_YAW
+                    | ids::PROJECTION_POSE_PITCH
+                    | ids::PROJECTION_POSE_ROLL
+                        if projection.float(window)? != Some(0.0) =>
+                    {
+                        self.refuse("pictures that must be turned (projection)");
+                    }
+                    _ => {}
+                }
+                Ok(())
+            })?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// BlockAdditionMapping (RFC 9559 §5.1.4.1.17): the Dolby Vision configuration, whose profile says
+    /// whether the pictures can be shown without it.
+    fn take_mapping(&mut self, window: &mut Window, mapping: &Element) -> Result<()> {
+        const CONFIGURATIONS: [&[u8; 4]; 2] = [b"dvcC", b"dvvC"];
+        let (mut kind, mut record) = (None, Vec::new());
+        mapping.children(window, |window, child| {
+            match child.id {
+                ids::BLOCK_ADD_ID_TYPE => kind = child.uint(window)?,
+                ids::BLOCK_ADD_ID_EXTRA_DATA => record = child.binary(window, 64)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        let is_dolby = CONFIGURATIONS
+            .iter()
+            .any(|name| kind == Some(u64::from(u32::from_be_bytes(**name))));
+        // Version, then seven bits of profile.
+        if let (true, Some(profile)) = (is_dolby, record.get(2).map(|byte| byte >> 1))
+            && profile == 5
+        {
+            self.special = Some(format!("Dolby Vision profile {profile}"));
         }
         Ok(())
     }
@@ -170,6 +228,9 @@ impl Track {
 
     /// The codec when we can carry it.
     pub(super) fn video_codec(&self) -> Option<VideoCodec> {
+        if self.special.is_some() {
+            return None;
+        }
         match self.codec_id.as_str() {
             "V_MPEG4/ISO/AVC" => Some(VideoCodec::H264),
             "V_MPEGH/ISO/HEVC" => Some(VideoCodec::Hevc),
@@ -192,6 +253,9 @@ impl Track {
 
     /// The codec's name for people, as far as its ID tells.
     pub(super) fn codec_name(&self) -> String {
+        if let Some(name) = &self.special {
+            return name.clone();
+        }
         let name = match self.codec_id.as_str() {
             "V_MPEG4/ISO/AVC" => "H.264",
             "V_MPEGH/ISO/HEVC" => "HEVC",
@@ -200,7 +264,7 @@ impl Track {
             "V_MPEG2" => "MPEG-2",
             "V_MPEG4/ISO/SP" | "V_MPEG4/ISO/ASP" | "V_MPEG4/ISO/AP" => "MPEG-4 Part 2",
             "V_MPEG4/MS/V3" => "Microsoft MPEG-4 version 3",
-            "V_MS/VFW/FOURCC" => "video in a VfW wrapper",
+            "V_MS/VFW/FOURCC" => return self.wrapped_name(),
             "V_VP8" => "VP8",
             "V_VP9" => "VP9",
             "V_AV1" => "AV1",
@@ -231,6 +295,25 @@ impl Track {
             other => other,
         };
         name.to_owned()
+    }
+
+    /// What a BITMAPINFOHEADER says (RFC 9559 §C.1.2.2, "biCompression"). Block times of such tracks are as in AVI,
+    /// those of decoding, so even codecs that we know are left to ffmpeg.
+    fn wrapped_name(&self) -> String {
+        const WRAPPED: &str = "in a VfW wrapper";
+        let fourcc = self.private.get(16..20).unwrap_or_default();
+        let fourcc: String = fourcc
+            .iter()
+            .filter(|byte| byte.is_ascii_graphic())
+            .map(|byte| char::from(byte.to_ascii_uppercase()))
+            .collect();
+        match fourcc.as_str() {
+            "H264" | "X264" | "AVC1" | "DAVC" | "VSSH" => format!("H.264 {WRAPPED}"),
+            "H265" | "HEVC" | "HVC1" => format!("HEVC {WRAPPED}"),
+            "XVID" | "DIVX" | "DX50" | "FMP4" | "MP4V" => format!("MPEG-4 Part 2 {WRAPPED}"),
+            "" => format!("video {WRAPPED}"),
+            other => format!("{other} {WRAPPED}"),
+        }
     }
 
     /// The AudioSpecificConfig: CodecPrivate, or for the IDs of old writers, which have none, one put

@@ -170,6 +170,7 @@ pub(super) fn config(sets: Vec<u8>, nal_length_bytes: u8) -> Result<VideoConfig>
         reorder_depth: sps.vui.max_num_reorder_frames.map_or(most, |n| n.min(16)),
         reorder_stated: sps.vui.max_num_reorder_frames.is_some() || most == 0,
         frame_duration: sps.vui.frame_duration,
+        transfer: sps.vui.transfer.unwrap_or(2),
         parameter_sets: Arc::from(sets),
         nal_length_bytes,
     })
@@ -192,6 +193,7 @@ struct Sps {
 #[derive(Default)]
 struct Vui {
     frame_duration: Ticks90k,
+    transfer: Option<u8>,
     max_num_reorder_frames: Option<u8>,
 }
 
@@ -349,7 +351,7 @@ impl Sps {
 impl Vui {
     /// Annex E.1.1.
     fn parse(&mut self, bits: &mut Bits<'_>) -> Option<()> {
-        skip_vui_picture_description(bits)?;
+        self.transfer = Some(vui_transfer(bits)?);
         if bits.flag()? {
             let units = bits.bits(32)?;
             let scale = bits.bits(32)?;
@@ -380,8 +382,10 @@ impl Vui {
     }
 }
 
-/// Aspect ratio, overscan, signal type and chroma location, which H.264 and HEVC write alike.
-pub(super) fn skip_vui_picture_description(bits: &mut Bits<'_>) -> Option<()> {
+/// Aspect ratio, overscan, signal type and chroma location, which H.264 and HEVC write alike; of them the
+/// transfer characteristics.
+pub(super) fn vui_transfer(bits: &mut Bits<'_>) -> Option<u8> {
+    let mut transfer = 2;
     if bits.flag()? && bits.bits(8)? == 255 {
         bits.skip(32)?; // sar_width, sar_height
     }
@@ -391,14 +395,16 @@ pub(super) fn skip_vui_picture_description(bits: &mut Bits<'_>) -> Option<()> {
     if bits.flag()? {
         bits.skip(4)?; // video_format, video_full_range_flag
         if bits.flag()? {
-            bits.skip(24)?; // colour description
+            bits.skip(8)?; // colour_primaries
+            transfer = bits.byte()?;
+            bits.skip(8)?; // matrix_coefficients
         }
     }
     if bits.flag()? {
         bits.ue()?; // chroma_sample_loc_type_top_field
         bits.ue()?; // chroma_sample_loc_type_bottom_field
     }
-    Some(())
+    Some(transfer)
 }
 
 /// Annex E.1.2.

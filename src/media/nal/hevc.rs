@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::bits::Bits;
-use super::h264::skip_vui_picture_description;
+use super::h264::vui_transfer;
 use super::{MAX_CONFIG_BYTES, UnitFacts, VideoConfig, frame_duration, nals, push_nal, size};
 use crate::bail;
 use crate::error::{Error, ErrorKind, Result};
@@ -149,6 +149,7 @@ pub(super) fn config(sets: Vec<u8>, nal_length_bytes: u8) -> Result<VideoConfig>
         frame_duration: stated
             .or_else(|| find(VPS).and_then(vps_frame_duration))
             .unwrap_or_default(),
+        transfer: sps.transfer,
         parameter_sets: Arc::from(sets),
         nal_length_bytes,
     })
@@ -227,6 +228,7 @@ struct Sps {
     width: u64,
     height: u64,
     frame_duration: Ticks90k,
+    transfer: u8,
 }
 
 impl Sps {
@@ -256,7 +258,9 @@ impl Sps {
         let poc_bits = bits.ue_max(12)? + 4;
         let num_reorder_pics = last_reorder_depth(&mut bits, max_sub_layers_minus1)?;
         // Timing comes behind everything else; a damaged tail only costs the frame rate.
-        let frame_duration = vui_frame_duration(&mut bits, poc_bits).unwrap_or_default();
+        let mut transfer = 2;
+        let frame_duration =
+            vui_frame_duration(&mut bits, poc_bits, &mut transfer).unwrap_or_default();
         Some(Self {
             profile,
             bit_depth,
@@ -264,6 +268,7 @@ impl Sps {
             width,
             height,
             frame_duration,
+            transfer,
         })
     }
 }
@@ -285,7 +290,7 @@ fn last_reorder_depth(bits: &mut Bits<'_>, max_sub_layers_minus1: u32) -> Option
 }
 
 /// The rest of the SPS from the block sizes to the timing of the VUI.
-fn vui_frame_duration(bits: &mut Bits<'_>, poc_bits: u32) -> Option<Ticks90k> {
+fn vui_frame_duration(bits: &mut Bits<'_>, poc_bits: u32, transfer: &mut u8) -> Option<Ticks90k> {
     for _ in 0..6 {
         bits.ue()?; // block and transform sizes and depths
     }
@@ -309,7 +314,7 @@ fn vui_frame_duration(bits: &mut Bits<'_>, poc_bits: u32) -> Option<Ticks90k> {
     if !bits.flag()? {
         return None;
     }
-    skip_vui_picture_description(bits)?;
+    *transfer = vui_transfer(bits)?;
     bits.skip(3)?; // neutral_chroma, field_seq, frame_field_info
     if bits.flag()? {
         for _ in 0..4 {

@@ -39,6 +39,8 @@ pub struct VideoConfig {
     pub reorder_stated: bool,
     /// Length of a frame; zero when the stream does not say.
     pub frame_duration: Ticks90k,
+    /// `transfer_characteristics` of the VUI (ITU-T H.273 table 3): 16 is PQ, 18 is HLG, 2 when it does not say.
+    pub transfer: u8,
     /// The parameter sets in Annex B form, ready to be put in front of a random access point.
     pub parameter_sets: Arc<[u8]>,
     /// Size of the length in front of each NAL unit: 1 to 4; 0 when the stream is Annex B already.

@@ -117,6 +117,7 @@ pub(super) fn config(sets: Vec<u8>) -> Result<VideoConfig> {
         reorder_depth: u8::from(!sequence.low_delay),
         reorder_stated: true,
         frame_duration: frame_duration(units, scale),
+        transfer: 2,
         parameter_sets: Arc::from(sets),
         nal_length_bytes: 0,
     })
