@@ -25,6 +25,13 @@ CREATE TABLE roots (
     CHECK ((unreachable_since_ms IS NULL) = (unreachable_reason IS NULL))
 ) STRICT;
 
+-- What the probes of files say as far as formats of channels ask, each once: files that are alike to every format
+-- share a row, so that a library is judged by its few dozen shapes instead of file by file.
+CREATE TABLE shapes (
+    id    INTEGER PRIMARY KEY,
+    shape TEXT    NOT NULL UNIQUE -- a probe as JSON, without times, chapters and whatever else formats do not ask
+) STRICT;
+
 -- Files of the library.
 CREATE TABLE items (
     id               INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -48,14 +55,20 @@ CREATE TABLE items (
     probe            TEXT,    -- what the probe found, as JSON; NULL unless known
     start_90k        INTEGER, -- where the programme begins, as in the probe; NULL unless known
     end_90k          INTEGER, -- where it ends, as in the probe; NULL unless known
+    shape_id         INTEGER REFERENCES shapes (id), -- the probe as formats see it; NULL unless known
     probe_reason     TEXT,    -- why it cannot be played, for people; NULL unless broken
     CHECK ((probe_state = 'known') = (probe IS NOT NULL)),
     CHECK ((probe IS NULL) = (start_90k IS NULL) AND (probe IS NULL) = (end_90k IS NULL)),
+    CHECK ((probe IS NULL) = (shape_id IS NULL)),
     CHECK ((probe_state = 'broken') = (probe_reason IS NOT NULL))
 ) STRICT;
 CREATE INDEX items_by_root ON items (root_id);
 CREATE INDEX items_by_show ON items (show COLLATE NOCASE) WHERE show IS NOT NULL;
 CREATE INDEX items_to_probe ON items (probe_state) WHERE probe_state IN ('pending', 'waiting');
+CREATE INDEX items_by_shape ON items (shape_id) WHERE shape_id IS NOT NULL;
+-- Everything that is asked of all items that can be played: no row, and no probe, is read for it.
+CREATE INDEX items_playable ON items (path, kind, show COLLATE NOCASE, shape_id, start_90k, end_90k, probe_state, missing_since_ms)
+    WHERE probe_state = 'known' AND missing_since_ms IS NULL;
 CREATE INDEX items_missing ON items (missing_since_ms) WHERE missing_since_ms IS NOT NULL;
 
 -- Channels.
@@ -69,6 +82,9 @@ CREATE TABLE channels (
     audio             TEXT    NOT NULL CHECK (audio IN ('aac', 'ac3', 'eac3', 'mp2', 'mp3')), -- codec of the sound promised
     audio_rate_hz     INTEGER NOT NULL CHECK (audio_rate_hz > 0), -- samples per second
     audio_channels    INTEGER NOT NULL CHECK (audio_channels BETWEEN 1 AND 8), -- speakers
+    loose_audio       INTEGER NOT NULL DEFAULT 0 CHECK (loose_audio IN (0, 1)), -- 1: other rates and layouts of the codec are copied too
+    picture_size      TEXT    CHECK (picture_size LIKE '%_x_%'), -- size promised, such as 1920x1080; NULL is any
+    picture_rate      TEXT    CHECK (picture_rate <> ''), -- pictures per second promised, such as 29.97; NULL is any
     collection        TEXT    NOT NULL CHECK (collection IN ('library', 'folder', 'show')), -- what it plays
     collection_path   BLOB,    -- the folder, absolute; NULL for other collections
     collection_show   TEXT,    -- the show's title; NULL for other collections

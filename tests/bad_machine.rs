@@ -243,6 +243,7 @@ fn a_clock_that_is_behind_is_said_once_and_plans_nothing() {
                 audio: AudioCodec::Aac,
                 audio_rate_hz: 48_000,
                 audio_channels: 2,
+                ..Format::DEFAULT
             },
             collection: Collection::Library,
             order: PlayOrder::Shuffle,

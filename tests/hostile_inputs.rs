@@ -41,6 +41,7 @@ async fn transcode(
             audio: AudioCodec::Aac,
             audio_rate_hz: 48_000,
             audio_channels: 2,
+            ..Format::DEFAULT
         },
         class: CopyClass::Transcode {
             video: true,

@@ -43,6 +43,7 @@ fn format(video: VideoCodec, audio: AudioCodec) -> Format {
         audio,
         audio_rate_hz: 48_000,
         audio_channels: 2,
+        ..Format::DEFAULT
     }
 }
 

@@ -11,7 +11,9 @@ use std::process::Command;
 
 use common::media::sample;
 use exstreamd::ffmpeg::Ffmpeg;
-use exstreamd::media::{AudioCodec, CopyClass, Format, Probe, Ticks90k, VideoCodec};
+use exstreamd::media::{
+    AudioCodec, CopyClass, Format, PictureRate, PictureSize, Probe, Ticks90k, VideoCodec,
+};
 use exstreamd::system::Spawner;
 use exstreamd::transcode::{self, Job};
 use serde_json::Value;
@@ -129,6 +131,7 @@ fn format(video: VideoCodec, audio: AudioCodec) -> Format {
         audio,
         audio_rate_hz: 48_000,
         audio_channels: 2,
+        ..Format::DEFAULT
     }
 }
 
@@ -462,6 +465,83 @@ async fn a_film_without_sound_gets_silence_for_all_its_length() {
             (probe.end - last).0 <= 2 * 1920,
             "{last:?} of {:?}",
             probe.end
+        );
+    }
+}
+
+/// Size, sample aspect ratio and whether there are fields, by ffprobe.
+fn picture(file: &Path) -> [String; 3] {
+    let output = Command::new("ffprobe")
+        .args(["-v", "error", "-of", "json", "-select_streams", "v:0"])
+        .args([
+            "-show_entries",
+            "stream=width,height,sample_aspect_ratio,field_order",
+        ])
+        .arg(file)
+        .output()
+        .unwrap();
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let stream = &answer["streams"][0];
+    let text = |name: &str| stream[name].as_str().unwrap_or_default().to_owned();
+    [
+        format!("{}x{}", stream["width"], stream["height"]),
+        text("sample_aspect_ratio"),
+        text("field_order"),
+    ]
+}
+
+#[tokio::test]
+async fn a_strict_format_gets_its_size_and_its_rate_from_every_source() {
+    let bench = Bench::new().await;
+    for (name, rate, video) in [
+        ("h264_b2_25.mp4", "29.97", H264),
+        ("h264_b3_pyramid_2997.mp4", "25", H264),
+        ("h264_b3_23976.mkv", "25", H264),
+        ("h264_wrap.ts", "50", H264),
+        ("h264_vfr.mp4", "25", H264),
+        ("h264_fields.mp4", "25", H264),
+        ("h264_b2_25.mp4", "29.97", VideoCodec::Mpeg2),
+    ] {
+        let path = sample(name);
+        let probe = bench.ffmpeg.probe(&path).await.unwrap();
+        let rate = PictureRate::parse(rate).unwrap();
+        let wanted = Format {
+            size: PictureSize::parse("640x480").ok(),
+            rate: Some(rate),
+            ..format(video, AAC)
+        };
+        let CopyClass::Transcode { video: true, .. } = wanted.copy_class(&probe) else {
+            panic!("{name} is copied");
+        };
+        let fraction = rate.fraction();
+        let (pictures, seconds) = fraction.split_once('/').unwrap();
+        let (pictures, seconds): (u32, i64) = (pictures.parse().unwrap(), seconds.parse().unwrap());
+        let place = |n: usize| Ticks90k::from_scaled(n as i64 * seconds, pictures);
+        let shown = shown(&path);
+        let (from, to) = (shown[shown.len() / 4], probe.end);
+        let job = job(&path, &probe, from, to, wanted, class(true, true));
+        let out = bench.run(&job).await;
+        let [size, aspect, fields] = picture(&out.file);
+        assert_eq!(
+            (size.as_str(), aspect.as_str()),
+            ("640x480", "1:1"),
+            "{name}"
+        );
+        assert_eq!(fields, "progressive", "{name}");
+        // Every picture on its place of the grid that begins with the job.
+        for (n, (time, _)) in out.video.iter().enumerate() {
+            let exact = from + place(n);
+            assert!(
+                (*time - exact).0.abs() <= 2,
+                "{name}: picture {n} at {time:?}"
+            );
+        }
+        assert!(out.video[0].1, "{name}: begins with a key picture");
+        let end = from + place(out.video.len());
+        let frame = rate.frame_duration();
+        assert!(
+            (to - end).0.abs() <= frame.0 + 1,
+            "{name}: ends at {end:?} of {to:?}"
         );
     }
 }

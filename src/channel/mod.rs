@@ -264,7 +264,10 @@ impl Stations {
         let shared = {
             let mut on_air = self.lock();
             match on_air.get(&channel.id) {
-                Some((_, shared)) if shared.join() => shared.clone(),
+                // A changed format is for who tunes in from now on: it cannot change under those who watch.
+                Some((facts, shared)) if facts.format == channel.format && shared.join() => {
+                    shared.clone()
+                }
                 _ => {
                     let shared = Arc::new(Shared::new());
                     shared.join();

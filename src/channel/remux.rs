@@ -197,5 +197,6 @@ fn format_of(inputs: &[PathBuf], probes: &[media::Probe]) -> Result<Format> {
         audio: codec,
         audio_rate_hz: audio.rate_hz,
         audio_channels: audio.channels,
+        ..Format::DEFAULT
     })
 }

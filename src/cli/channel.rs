@@ -4,13 +4,11 @@ use serde_json::{Map, Value, json};
 
 use super::args::{Args, absolute};
 use super::client::Client;
+use super::format;
 use super::library::{field, number};
 use super::output::Output;
 use super::usage;
 use crate::error::Result;
-
-/// Items that are named as transcoded.
-const MOST_EXCEPTIONS: usize = 10;
 
 /// What the options say, as a request.
 fn wish(args: &Args) -> Result<Value> {
@@ -45,22 +43,19 @@ fn wish(args: &Args) -> Result<Value> {
     if let Some(plays) = plays {
         wish.insert("plays".to_owned(), plays);
     }
-    for (name, allowed) in [
-        ("order", ["shuffle", "chronological", "season-episode"]),
-        ("video", ["h264", "hevc", "mpeg2"]),
-    ] {
-        match args.option(name)? {
-            None => {}
-            Some(value) if allowed.contains(&value) => {
-                wish.insert(name.to_owned(), value.into());
-            }
-            Some(value) => {
-                return Err(usage(format!(
-                    "{value:?} is not possible for --{name}: use one of {}",
-                    allowed.join(", ")
-                )));
-            }
+    match args.option("order")? {
+        None => {}
+        Some(order @ ("shuffle" | "chronological" | "season-episode")) => {
+            wish.insert("order".to_owned(), order.into());
         }
+        Some(order) => {
+            return Err(usage(format!(
+                "{order:?} is not possible for --order: use one of shuffle, chronological, season-episode"
+            )));
+        }
+    }
+    if let Ok(Value::Object(format)) = serde_json::to_value(format::wish(args)?) {
+        wish.extend(format);
     }
     Ok(Value::Object(wish))
 }
@@ -70,7 +65,7 @@ pub(super) fn add(args: &Args, output: &mut Output) -> Result<()> {
     let wish = wish(args)?;
     let client = Client::connect(args)?;
     let channel: Value = client.ask("POST", "/api/v1/channels", Some(&wish))?;
-    print(client, &channel, output)
+    print(client, &channel, None, output)
 }
 
 /// Lists channels.
@@ -117,7 +112,8 @@ pub(super) fn title(programme: &Value) -> String {
     }
 }
 
-fn path(number: &str) -> String {
+/// The address of a channel in the API.
+pub(super) fn path(number: &str) -> String {
     let encoded: String = number
         .bytes()
         .map(|b| match b {
@@ -132,8 +128,16 @@ fn path(number: &str) -> String {
 pub(super) fn show(args: &Args, output: &mut Output) -> Result<()> {
     let path = path(args.text(0)?);
     let client = Client::connect(args)?;
-    let channel: Value = client.get(&path)?;
-    print(client, &channel, output)
+    let mut channel: Value = client.get(&path)?;
+    let mut all = None;
+    if args.has("all") {
+        let items = not_copied(&client, &path)?;
+        if let Some(channel) = channel.as_object_mut() {
+            channel.insert("not_copied".to_owned(), items.clone().into());
+        }
+        all = Some(items);
+    }
+    print(client, &channel, all.as_deref(), output)
 }
 
 /// Changes a channel.
@@ -146,7 +150,7 @@ pub(super) fn set(args: &Args, output: &mut Output) -> Result<()> {
     }
     let client = Client::connect(args)?;
     let channel: Value = client.ask("PATCH", &path, Some(&wish))?;
-    print(client, &channel, output)
+    print(client, &channel, None, output)
 }
 
 /// Removes a channel.
@@ -162,14 +166,33 @@ pub(super) fn remove(args: &Args, output: &mut Output) -> Result<()> {
     }
 }
 
-fn print(client: Client, channel: &Value, output: &mut Output) -> Result<()> {
+/// Every item that the channel does not copy.
+fn not_copied(client: &Client, path: &str) -> Result<Vec<Value>> {
+    let mut items: Vec<Value> = Vec::new();
+    let mut after = 0;
+    loop {
+        let page: Vec<Value> = client.get(&format!("{path}/exceptions?after={after}"))?;
+        let Some(last) = page.last() else {
+            return Ok(items);
+        };
+        after = number(last, "item_id");
+        items.extend(page);
+    }
+}
+
+/// Shows a channel; `not_copied`: with these items instead of the reasons and some examples.
+fn print(
+    client: Client,
+    channel: &Value,
+    not_copied: Option<&[Value]>,
+    output: &mut Output,
+) -> Result<()> {
     let status: Result<Value> = client.get("/api/v1/status");
     client.close();
     if output.json() {
         return output.value(channel);
     }
     let status = status?;
-    let format = channel.get("format").cloned().unwrap_or_default();
     output.line(format!(
         "{} {}",
         field(channel, "number"),
@@ -181,33 +204,22 @@ fn print(client: Client, channel: &Value, output: &mut Output) -> Result<()> {
         field(channel, "order")
     ))?;
     output.line(format!(
-        "  format     {} + {}, {} Hz, {} channels",
-        field(&format, "video"),
-        field(&format, "audio"),
-        number(&format, "audio_rate_hz"),
-        number(&format, "audio_channels")
+        "  format     {}",
+        format::said(channel.get("format"))
     ))?;
-    let share = channel.get("share").cloned().unwrap_or_default();
-    output.line(match number(&share, "items") {
-        0 => "  copied     nothing to play yet: see exstreamd library list".to_owned(),
-        items => format!(
-            "  copied     {} % of the playing time, {} of {items} items",
-            number(channel, "copied_percent"),
-            number(&share, "copied_items"),
-        ),
-    })?;
-    let mut others = number(&share, "items") - number(&share, "copied_items");
-    let exceptions = share.get("exceptions").and_then(Value::as_array);
-    for exception in exceptions.into_iter().flatten().take(MOST_EXCEPTIONS) {
-        others -= 1;
-        output.line(format!(
-            "  transcoded {}\n             {}",
-            field(exception, "path"),
-            field(exception, "reason")
-        ))?;
-    }
-    if others > 0 {
-        output.line(format!("             and {others} more"))?;
+    format::print_price(channel, output)?;
+    match not_copied {
+        None => format::print_reasons(channel.get("share").unwrap_or(&Value::Null), output)?,
+        Some(items) => {
+            for item in items {
+                output.line(format!(
+                    "  not copied {}\n             {}: {}",
+                    field(item, "path"),
+                    field(item, "treatment"),
+                    field(item, "reason")
+                ))?;
+            }
+        }
     }
     for (name, label) in [("now", "now"), ("next", "next")] {
         if let Some(programme) = channel.get(name).filter(|programme| !programme.is_null()) {

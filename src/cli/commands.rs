@@ -71,6 +71,42 @@ const KIND: Opt = opt(
     "What the folder holds: auto (the default), movies, shows or other",
 );
 
+const HEVC: Opt = opt(
+    "hevc",
+    "",
+    "The players can show HEVC: use it where at least 80 % of the running time has it",
+);
+const VIDEO: Opt = opt(
+    "video",
+    "CODEC",
+    "h264, hevc or mpeg2 (when adding: else H.264, see --hevc)",
+);
+const AUDIO: Opt = opt(
+    "audio",
+    "CODEC",
+    "aac, ac3, eac3, mp2 or mp3, also with rate and channels: ac3/48000/6 (when adding: else what most of the running time has)",
+);
+const LOOSE_AUDIO: Opt = opt(
+    "loose-audio",
+    "",
+    "Copy sound of the codec whatever its rate and channels, which then change between items",
+);
+const STRICT_AUDIO: Opt = opt(
+    "strict-audio",
+    "",
+    "Transcode sound of other rates or channels (the default)",
+);
+const SIZE: Opt = opt(
+    "size",
+    "WxH",
+    "Bring all pictures to this size, such as 1920x1080; \"any\" (the default) copies every size",
+);
+const RATE: Opt = opt(
+    "rate",
+    "N",
+    "Bring all pictures to this rate: 23.976, 24, 25, 29.97, 30, 50, 59.94 or 60; \"any\" (the default) copies every rate",
+);
+
 const CHANNEL_OPTIONS: &[Opt] = &[
     opt(
         "number",
@@ -95,11 +131,13 @@ const CHANNEL_OPTIONS: &[Opt] = &[
         "ORDER",
         "shuffle (the default), chronological or season-episode",
     ),
-    opt(
-        "video",
-        "CODEC",
-        "h264, hevc or mpeg2 (else what most players and most items have)",
-    ),
+    VIDEO,
+    HEVC,
+    AUDIO,
+    LOOSE_AUDIO,
+    STRICT_AUDIO,
+    SIZE,
+    RATE,
 ];
 
 /// Every subcommand.
@@ -117,6 +155,7 @@ pub const COMMANDS: &[Command] = &[
                 value: "",
                 doc: "Make all proposed channels without asking",
             },
+            HEVC,
         ],
         run: setup::run,
     },
@@ -200,15 +239,15 @@ pub const COMMANDS: &[Command] = &[
         name: "channel show",
         args: "NUMBER",
         count: (1, 1),
-        doc: "Show a channel, how much of it is copied, and what must be transcoded",
-        options: &[],
+        doc: "Show a channel, how much of it plays without transcoding, why the rest does not, and what other formats cost",
+        options: &[opt("all", "", "Name every item that is not copied")],
         run: channel::show,
     },
     Command {
         name: "channel set",
         args: "NUMBER",
         count: (1, 1),
-        doc: "Change a channel; its next hour stays as published",
+        doc: "Change a channel; its next hour stays as published, and who watches keeps the format",
         options: CHANNEL_OPTIONS,
         run: channel::set,
     },
@@ -232,8 +271,19 @@ pub const COMMANDS: &[Command] = &[
         name: "probe",
         args: "FILE…",
         count: (1, MANY),
-        doc: "Show what a media file is and whether it can be copied; needs no daemon",
-        options: &[],
+        doc: "Show what a media file is and what a channel makes of it; needs no daemon",
+        options: &[
+            opt(
+                "channel",
+                "N",
+                "Judge by the format of this channel (else by one that suits the file)",
+            ),
+            VIDEO,
+            AUDIO,
+            LOOSE_AUDIO,
+            SIZE,
+            RATE,
+        ],
         run: files::probe,
     },
     Command {

@@ -5,21 +5,25 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::args::Args;
+use super::client::Client;
+use super::format;
 use super::output::Output;
 use super::usage;
 use crate::channel::remux;
 use crate::config::{Config, Environment};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ffmpeg::Ffmpeg;
+use crate::media::format::{Treatment, Verdict};
 use crate::media::probe::Container;
-use crate::media::{CopyClass, FileSource, Format, Probe};
+use crate::media::{FileSource, Format, FormatWish, Probe};
 use crate::system::Spawner;
 
 /// Shows what files are. One that cannot be read does not hide the others.
 pub(super) fn probe(args: &Args, output: &mut Output) -> Result<()> {
+    let judge = Judge::of(args)?;
     let config = Config::load(args.config(), &Environment::of_process())?;
     let mut all = Vec::new();
     let mut failed = None;
@@ -27,11 +31,25 @@ pub(super) fn probe(args: &Args, output: &mut Output) -> Result<()> {
         let path = Path::new(file);
         match probe_one(path, &config) {
             Ok((probe, how)) => {
-                let (class, reason) = copies(&probe);
+                let format = judge.format(&probe);
+                let verdict = format.judge(&probe);
                 if output.json() {
-                    all.push(json!({"file": path.to_string_lossy(), "probed_by": how, "copied": class, "reason": reason, "probe": probe}));
+                    let reasons: Vec<_> = verdict
+                        .reasons
+                        .iter()
+                        .map(|reason| json!({"part": reason.part(), "reason": reason.to_string()}))
+                        .collect();
+                    all.push(json!({
+                        "file": path.to_string_lossy(),
+                        "probed_by": how,
+                        "format": format,
+                        "copied": verdict.treatment == Treatment::Copy,
+                        "treatment": verdict.treatment,
+                        "reasons": reasons,
+                        "probe": probe,
+                    }));
                 } else {
-                    print(path, &probe, how, reason.as_deref(), output)?;
+                    print(path, &probe, how, &format, &verdict, output)?;
                 }
             }
             Err(e) if args.positional().len() == 1 && !output.json() => return Err(e),
@@ -63,7 +81,7 @@ pub(super) fn probe(args: &Args, output: &mut Output) -> Result<()> {
 fn probe_one(path: &Path, config: &Config) -> Result<(Probe, &'static str)> {
     let ours = FileSource::open(path).and_then(|file| crate::media::probe::probe(Arc::new(file)));
     match ours {
-        Err(e) if e.kind() == ErrorKind::Unsupported => {
+        Err(refused) if refused.kind() == ErrorKind::Unsupported => {
             let absolute =
                 std::path::absolute(path).map_err(|e| Error::io(path.display().to_string(), e))?;
             let runtime = tokio::runtime::Builder::new_current_thread()
@@ -77,7 +95,8 @@ fn probe_one(path: &Path, config: &Config) -> Result<(Probe, &'static str)> {
                     .probe(&absolute)
                     .await
             });
-            probed.map(|probe| (probe, "ffprobe"))
+            let name = path.to_string_lossy();
+            probed.map(|probe| (probe.refused(&name, &refused), "ffprobe"))
         }
         ours => ours.map(|probe| (probe, "exstreamd")),
     }
@@ -87,11 +106,39 @@ fn probe_one(path: &Path, config: &Config) -> Result<(Probe, &'static str)> {
     })
 }
 
-/// Whether a channel made for this file alone copies it.
-fn copies(probe: &Probe) -> (bool, Option<String>) {
-    match Format::propose([probe]).copy_class(probe) {
-        CopyClass::Copy => (true, None),
-        CopyClass::Transcode { reason, .. } => (false, Some(reason)),
+/// Which format files are judged by.
+enum Judge {
+    /// That of a channel.
+    Channel(Format),
+    /// One that suits each file by itself, as far as the options leave it open.
+    Own(FormatWish),
+}
+
+impl Judge {
+    fn of(args: &Args) -> Result<Self> {
+        let wish = format::wish(args)?;
+        let Some(number) = args.option("channel")? else {
+            return Ok(Self::Own(wish));
+        };
+        if wish != FormatWish::default() {
+            return Err(usage(
+                "a file is judged by one format: --channel, or the options that tell one",
+            ));
+        }
+        let client = Client::connect(args)?;
+        let channel: Result<Value> = client.get(&super::channel::path(number));
+        client.close();
+        let format = channel?.get("format").cloned().unwrap_or_default();
+        serde_json::from_value(format)
+            .map(Self::Channel)
+            .map_err(|e| Error::with_source(ErrorKind::Internal, "reading the format", e))
+    }
+
+    fn format(&self, probe: &Probe) -> Format {
+        match self {
+            Self::Channel(format) => *format,
+            Self::Own(wish) => Format::propose(std::iter::once((probe, 1)), wish),
+        }
     }
 }
 
@@ -99,7 +146,8 @@ fn print(
     path: &Path,
     probe: &Probe,
     how: &str,
-    reason: Option<&str>,
+    format: &Format,
+    verdict: &Verdict,
     output: &mut Output,
 ) -> Result<()> {
     output.line(format!("{}", path.display()))?;
@@ -123,10 +171,11 @@ fn print(
     if let Some(video) = &probe.video {
         let rap_ms = video.longest_rap_interval.round_ms();
         output.line(format!(
-            "  video      {}, {}x{}, {} bit, at most {}.{} s between random access points",
+            "  video      {}, {}x{}{}, {} bit, at most {}.{} s between random access points",
             video.name,
             video.width,
             video.height,
+            if video.interlaced { " interlaced" } else { "" },
             video.bit_depth,
             rap_ms / 1000,
             rap_ms % 1000 / 100
@@ -139,10 +188,15 @@ fn print(
             audio.name, audio.rate_hz, audio.channels
         ))?;
     }
-    match reason {
-        None => output.line("  copied     yes, without transcoding"),
-        Some(reason) => output.line(format!("  copied     no: {reason}")),
+    output.line(format!("  a channel of {format}"))?;
+    output.line(match verdict.treatment {
+        Treatment::Copy => "  copied     yes, without transcoding".to_owned(),
+        treatment => format!("  copied     no: {treatment}"),
+    })?;
+    for reason in &verdict.reasons {
+        output.line(format!("             {reason}"))?;
     }
+    Ok(())
 }
 
 /// Copies files into one transport stream.

@@ -11,6 +11,7 @@ mod channel;
 mod client;
 mod commands;
 mod files;
+mod format;
 mod guide;
 mod help;
 mod library;

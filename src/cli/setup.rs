@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::args::Args;
 use super::ask;
 use super::client::Client;
+use super::format;
 use super::library::{base, field, kind_of, number, scan_all};
 use super::output::Output;
 use crate::bail;
@@ -14,7 +15,13 @@ use crate::error::{ErrorKind, Result};
 pub(super) fn run(args: &Args, output: &mut Output) -> Result<()> {
     let (kind, folders) = (kind_of(args)?, args.folders()?);
     let client = Client::connect(args)?;
-    let done = set_up(&client, kind, &folders, args.has("yes"), output);
+    let wish = SetUp {
+        kind,
+        folders: &folders,
+        yes: args.has("yes"),
+        hevc: args.has("hevc"),
+    };
+    let done = set_up(&client, &wish, output);
     let is_daemon = client.is_daemon();
     client.close();
     let made = done?;
@@ -27,13 +34,16 @@ pub(super) fn run(args: &Args, output: &mut Output) -> Result<()> {
     Ok(())
 }
 
-fn set_up(
-    client: &Client,
-    kind: &str,
-    folders: &[String],
+/// What is wanted.
+struct SetUp<'a> {
+    kind: &'a str,
+    folders: &'a [String],
     yes: bool,
-    output: &mut Output,
-) -> Result<Value> {
+    hevc: bool,
+}
+
+fn set_up(client: &Client, wish: &SetUp<'_>, output: &mut Output) -> Result<Value> {
+    let (kind, folders, yes) = (wish.kind, wish.folders, wish.yes);
     let mut roots: Vec<Value> = Vec::new();
     for path in folders {
         match client.ask(
@@ -54,7 +64,10 @@ fn set_up(
         }
     }
     scan_all(client, &roots, false, output)?;
-    let proposals: Vec<Value> = client.get("/api/v1/proposals")?;
+    let proposals: Vec<Value> = client.get(match wish.hevc {
+        true => "/api/v1/proposals?hevc=true",
+        false => "/api/v1/proposals",
+    })?;
     if proposals.is_empty() {
         bail!(
             NotFound,
@@ -84,8 +97,13 @@ fn set_up(
             }
             continue;
         }
-        let wish = json!({"name": field(proposal, "name"), "plays": plays(proposal), "order": field(proposal, "order")});
-        let channel: Value = client.ask("POST", "/api/v1/channels", Some(&wish))?;
+        let channel = json!({
+            "name": field(proposal, "name"),
+            "plays": plays(proposal),
+            "order": field(proposal, "order"),
+            "hevc": wish.hevc,
+        });
+        let channel: Value = client.ask("POST", "/api/v1/channels", Some(&channel))?;
         if !output.json() {
             output.line(format!("channel {}: {said}", field(&channel, "number")))?;
         }
@@ -114,22 +132,39 @@ fn plays(proposal: &Value) -> Value {
     proposal.get("collection").cloned().unwrap_or_default()
 }
 
-/// "Films: 120 items, shuffle, 92 % without transcoding (h264 + aac)".
+/// "Films: 120 items, shuffle, 92 % without transcoding (H.264 + AAC, 48000 Hz, stereo)"; where another format would
+/// copy more, that too.
 fn describe(proposal: &Value) -> String {
     let share = proposal.get("share").cloned().unwrap_or_default();
-    let format = proposal.get("format").cloned().unwrap_or_default();
     let percent = match number(&share, "length_ms") {
         0 => 100,
         length => number(&share, "copied_ms") * 100 / length,
     };
-    format!(
-        "{}: {} items, {}, {percent} % without transcoding ({} + {})",
+    let mut said = format!(
+        "{}: {} items, {}, {percent} % without transcoding ({})",
         field(proposal, "name"),
         number(proposal, "items"),
         field(proposal, "order"),
-        field(&format, "video"),
-        field(&format, "audio")
-    )
+        format::said(proposal.get("format")),
+    );
+    let others = proposal.get("alternatives").and_then(Value::as_array);
+    let better = others
+        .into_iter()
+        .flatten()
+        .filter(|other| number(other, "copied_percent") > percent)
+        .max_by_key(|other| number(other, "copied_percent"));
+    if let Some(better) = better {
+        let drawback = match field(better, "drawback") {
+            "" => String::new(),
+            drawback => format!(", but {drawback}"),
+        };
+        said.push_str(&format!(
+            "; {} % with {}{drawback}",
+            number(better, "copied_percent"),
+            format::said(better.get("format")),
+        ));
+    }
+    said
 }
 
 /// Where clients find the channels.

@@ -32,7 +32,7 @@ const CUT_SHORT_SECONDS: f64 = 2.0;
 
 const ENTRIES: &str = concat!(
     "format=format_name,start_time,duration",
-    ":stream=index,codec_type,codec_name,profile,width,height,pix_fmt,level,has_b_frames,bits_per_raw_sample,",
+    ":stream=index,codec_type,codec_name,profile,width,height,pix_fmt,level,field_order,has_b_frames,bits_per_raw_sample,",
     "avg_frame_rate,r_frame_rate,time_base,start_pts,duration_ts,sample_rate,channels",
     ":stream_tags=language,DURATION:stream_disposition=attached_pic",
     ":chapter=time_base,start:chapter_tags=title",
@@ -168,6 +168,7 @@ pub(super) async fn probe(program: &Path, spawner: &Spawner, path: &Path) -> Res
             width: u16::try_from(stream.width).unwrap_or(u16::MAX),
             height: u16::try_from(stream.height).unwrap_or(u16::MAX),
             bit_depth: streams::bit_depth(stream),
+            interlaced: streams::is_interlaced(stream),
             frame_duration: duration,
             reorder_depth: u8::try_from(stream.has_b_frames.min(16)).unwrap_or(16),
             longest_rap_interval: gop,

@@ -43,6 +43,8 @@ pub(super) struct Stream {
     #[serde(default)]
     pub(super) pix_fmt: String,
     #[serde(default)]
+    pub(super) field_order: String,
+    #[serde(default)]
     pub(super) level: i32,
     #[serde(default)]
     pub(super) has_b_frames: u32,
@@ -187,6 +189,11 @@ pub(super) fn bit_depth(stream: &Stream) -> u8 {
         .filter(|bits| (8..=16).contains(bits))
         .or_else(|| by_pixels.and_then(|bits| bits.parse().ok()))
         .unwrap_or(8)
+}
+
+/// ffprobe says `tt`, `bb`, `tb` or `bt` of fields.
+pub(super) fn is_interlaced(stream: &Stream) -> bool {
+    matches!(stream.field_order.as_str(), "tt" | "bb" | "tb" | "bt")
 }
 
 pub(super) fn audio(stream: &Stream) -> AudioProbe {

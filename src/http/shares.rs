@@ -1,4 +1,5 @@
-//! How much of each channel is copied, kept for the status page: counting reads what is known of every item.
+//! How much of each channel is copied, kept for the status page, which is
+//! drawn often: counting walks over the index of all items.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::Mutex as Turn;
 
 use super::Shared;
-use crate::library::proposals::copy_share;
+use crate::library::proposals::Content;
 use crate::media::Format;
 use crate::store::{Channel, Collection, Id};
 
@@ -28,13 +29,21 @@ struct Known {
     plays: (Format, Collection),
     library: u64,
     at: Duration,
-    percent: i64,
+    copied: Copied,
+}
+
+/// What the page says of a channel.
+#[derive(Clone)]
+pub(super) struct Copied {
+    /// Percent of the playing time that plays without transcoding.
+    pub(super) percent: i64,
+    /// Why most of the rest does not, for people.
+    pub(super) mostly: Option<String>,
 }
 
 impl Shares {
-    /// Percent of the playing time that is copied, of those of `channels` for which it is known, or becomes known
-    /// within a moment. What takes longer is there the next time.
-    pub(super) async fn of(&self, app: &Shared, channels: &[Channel]) -> HashMap<Id, i64> {
+    /// How much is copied of those of `channels` for which it is known, or becomes known within a moment. What takes longer is there the next time.
+    pub(super) async fn of(&self, app: &Shared, channels: &[Channel]) -> HashMap<Id, Copied> {
         let due: Vec<Channel> = channels
             .iter()
             .filter(|channel| self.is_due(app, channel))
@@ -60,7 +69,7 @@ impl Shares {
         known.retain(|id, _| channels.iter().any(|channel| channel.id == *id));
         known
             .iter()
-            .map(|(id, known)| (*id, known.percent))
+            .map(|(id, known)| (*id, known.copied.clone()))
             .collect()
     }
 
@@ -80,13 +89,17 @@ impl Shares {
 
     async fn count(&self, app: &Shared, channel: Channel) {
         let library = *app.library.changes().borrow();
-        match copy_share(&app.store, &channel.collection, &channel.format).await {
-            Ok(share) => {
+        match Content::of(&app.store, &channel.collection).await {
+            Ok(content) => {
+                let share = content.share(&channel.format);
                 let known = Known {
                     plays: (channel.format, channel.collection),
                     library,
                     at: app.clock.monotonic(),
-                    percent: share.percent(),
+                    copied: Copied {
+                        percent: share.percent(),
+                        mostly: share.exceptions.first().map(|e| e.reason.clone()),
+                    },
                 };
                 self.lock().insert(channel.id, known);
             }

@@ -244,8 +244,8 @@ impl Prober {
         thread: OwnedSemaphorePermit,
     ) -> (ToProbe, Outcome) {
         let outcome = match self.native(&item, thread).await {
-            Some(outcome) => outcome,
-            None => self.ask_ffprobe(&item).await,
+            Ok(outcome) => outcome,
+            Err(why) => self.ask_ffprobe(&item, &why).await,
         };
         (item, outcome)
     }
@@ -255,8 +255,8 @@ impl Prober {
         (0..SETTLES_MS).contains(&age_ms)
     }
 
-    /// Our own probe on a thread; `None` when it is ffprobe's turn.
-    async fn native(&self, item: &ToProbe, thread: OwnedSemaphorePermit) -> Option<Outcome> {
+    /// Our own probe on a thread; an error says why it is ffprobe's turn.
+    async fn native(&self, item: &ToProbe, thread: OwnedSemaphorePermit) -> Result<Outcome> {
         let native = self.native.clone();
         let file = item.clone();
         let probing = blocking::run("library-probe", move || {
@@ -270,17 +270,17 @@ impl Prober {
             probed = probing => probed,
             () = self.clock.sleep(PATIENCE) => {
                 let shown = item.path.display();
-                return Some(Outcome::Later(Some(format!("{shown}: its disk does not answer"))));
+                return Ok(Outcome::Later(Some(format!("{shown}: its disk does not answer"))));
             }
         };
         match probed {
             Ok(outcome) => outcome,
             // A panic on some file must not meet that file again with every pass.
-            Err(e) => Some(broken(format!("{e:#}"))),
+            Err(e) => Ok(broken(format!("{e:#}"))),
         }
     }
 
-    async fn ask_ffprobe(&self, item: &ToProbe) -> Outcome {
+    async fn ask_ffprobe(&self, item: &ToProbe, why: &Error) -> Outcome {
         let Some(ffprobe) = self.ffprobe.read().await.clone() else {
             return Outcome::Is(ProbeState::WaitingForFfmpeg);
         };
@@ -288,7 +288,7 @@ impl Prober {
             return Outcome::Later(None);
         };
         match ffprobe(item.path.clone()).await {
-            Ok(probe) => judge(probe),
+            Ok(probe) => judge(probe.refused(&item.path.to_string_lossy(), why)),
             Err(e) => match e.kind() {
                 ErrorKind::Unavailable => Outcome::Is(ProbeState::WaitingForFfmpeg),
                 ErrorKind::Damaged | ErrorKind::Unsupported | ErrorKind::Invalid => {
@@ -300,12 +300,13 @@ impl Prober {
     }
 }
 
-/// Blocks: looks whether the file is still the one that the scan saw, and probes it. `None`: ask ffprobe.
-fn probe_file(item: &ToProbe, native: &NativeProbe) -> Option<Outcome> {
+/// Blocks: looks whether the file is still the one that the scan saw, and probes it. An error says why ffprobe is
+/// to be asked.
+fn probe_file(item: &ToProbe, native: &NativeProbe) -> Result<Outcome> {
     let meta = match std::fs::metadata(&item.path) {
         Ok(meta) => meta,
         Err(e) => {
-            return Some(not_now(
+            return Ok(not_now(
                 &item.path,
                 Error::io(format!("looking at {}", item.path.display()), e),
             ));
@@ -317,20 +318,20 @@ fn probe_file(item: &ToProbe, native: &NativeProbe) -> Option<Outcome> {
         .saturating_add(meta.mtime_nsec());
     if (meta.len(), mtime_ns) != (item.size_bytes, item.mtime_ns) {
         // The next scan sees it.
-        return Some(Outcome::Later(None));
+        return Ok(Outcome::Later(None));
     }
     if meta.len() == 0 {
-        return Some(broken("the file is empty".to_owned()));
+        return Ok(broken("the file is empty".to_owned()));
     }
     let probed = FileSource::open(&item.path).and_then(|source| native(Arc::new(source)));
     match probed {
-        Ok(probe) => Some(judge(probe)),
+        Ok(probe) => Ok(judge(probe)),
         Err(e) => match e.kind() {
-            ErrorKind::Unsupported => None,
+            ErrorKind::Unsupported => Err(e),
             ErrorKind::Permission | ErrorKind::Io | ErrorKind::NotFound | ErrorKind::Timeout => {
-                Some(not_now(&item.path, e))
+                Ok(not_now(&item.path, e))
             }
-            _ => Some(broken(format!("{e:#}"))),
+            _ => Ok(broken(format!("{e:#}"))),
         },
     }
 }

@@ -1,18 +1,16 @@
 //! What could be made of a library: starter channels, the format that suits a collection, and what that
 //! format costs.
 //!
-//! Reads the database only; nothing is made here.
+//! Reads sums from the database, a few rows however large the library is; nothing is made here.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::error::{ErrorKind, Result};
-use crate::guide::ItemKind;
-use crate::media::{CopyClass, Format, Probe, Ticks90k, VideoCodec};
+use crate::error::Result;
+use crate::media::format::{Format, FormatWish, Part, Portion, Treatment};
 use crate::schedule::PlayOrder;
-use crate::store::{Collection, Id, MAX_PAGE, Store};
+use crate::store::{Collection, Id, MAX_PAGE, ShapeSum, Store};
 
 /// Shows with fewer episodes than this get no channel of their own.
 const FEWEST_EPISODES: u64 = 4;
@@ -20,10 +18,12 @@ const FEWEST_EPISODES: u64 = 4;
 const FEWEST_FILMS: u64 = 4;
 /// Channels proposed at most: a lineup that nobody reads helps nobody.
 const MOST: usize = 20;
-/// Items that decide a format: beyond it the majority is the same.
-const SAMPLE: usize = 2_000;
-/// Items named as exceptions.
-const EXCEPTIONS: usize = 50;
+/// Shapes that are looked at. A library has a few dozen; beyond this the shares are the same.
+const MOST_SHAPES: usize = 10_000;
+/// Reasons that are named, those that cost most time first.
+const MOST_REASONS: usize = 20;
+/// Files named for each of them.
+const EXAMPLES: usize = 3;
 
 /// A channel that could be made.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -40,6 +40,8 @@ pub struct Proposal {
     pub format: Format,
     /// What that costs.
     pub share: CopyShare,
+    /// What could be promised instead.
+    pub alternatives: Vec<Alternative>,
 }
 
 /// How much of a collection a format carries without transcoding.
@@ -47,287 +49,280 @@ pub struct Proposal {
 pub struct CopyShare {
     /// Items that can be played.
     pub items: u64,
-    /// Those of them that are copied.
+    /// Those of them of which nothing is transcoded.
     pub copied_items: u64,
     /// Playing time of all, ms.
     pub length_ms: i64,
-    /// Playing time of those copied, ms.
+    /// Playing time of those of which nothing is transcoded, ms.
     pub copied_ms: i64,
-    /// Some of those that must be transcoded, and why.
+    /// What is done to how many.
+    pub treatments: BTreeMap<Treatment, Sum>,
+    /// Why items are not copied, at most 20 reasons, the one that costs most playing time first. An item with two
+    /// reasons counts for both.
     pub exceptions: Vec<Exception>,
+    /// Reasons beyond those.
+    pub other_reasons: usize,
+}
+
+/// Some items.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Sum {
+    /// How many.
+    pub items: u64,
+    /// Their playing time, ms.
+    pub length_ms: i64,
+}
+
+impl Sum {
+    fn add(&mut self, shape: &ShapeSum) {
+        self.items += shape.items;
+        self.length_ms += shape.length_ms;
+    }
+}
+
+/// A reason for which a format does not carry items as they are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Exception {
+    /// What of the items it is about.
+    pub part: Part,
+    /// The reason, for people.
+    pub reason: String,
+    /// Whom it concerns.
+    #[serde(flatten)]
+    pub sum: Sum,
+    /// Some of their files, where these were looked up ([`Content::name_examples`]).
+    pub examples: Vec<String>,
+    #[serde(skip)]
+    shapes: Vec<Id>,
+}
+
+/// A format that could be chosen instead.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Alternative {
+    /// The format.
+    pub format: Format,
+    /// Percent of the playing time of which nothing is transcoded.
+    pub copied_percent: i64,
+    /// Who cannot play it, for people.
+    pub drawback: Option<&'static str>,
 }
 
 /// An item that a format does not carry as it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Exception {
+pub struct NotCopied {
     /// Which.
     pub item_id: Id,
-    /// Its file, where that was looked up ([`name_exceptions`]).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub path: Option<String>,
-    /// Why.
+    /// Its file.
+    pub path: String,
+    /// What is done to it.
+    pub treatment: Treatment,
+    /// Everything that is in the way, for people.
     pub reason: String,
 }
 
 impl CopyShare {
-    /// Percent of the playing time that is copied, rounded down; 100 when there is nothing to play.
+    /// Percent of the playing time of which nothing is transcoded, rounded down; 100 when there is nothing to play.
     pub fn percent(&self) -> i64 {
-        match self.length_ms {
-            0 => 100,
-            length => self.copied_ms.saturating_mul(100) / length,
-        }
+        percent(self.copied_ms, self.length_ms)
     }
 }
 
-/// The format that suits a collection, with `video` in it when the user chose.
-pub async fn propose_format(
-    store: &Store,
-    collection: &Collection,
-    video: Option<VideoCodec>,
-) -> Result<Format> {
-    let mut sample: Vec<Probe> = Vec::new();
-    let mut after = 0;
-    while sample.len() < SAMPLE {
-        let page = store.probes(collection, after, MAX_PAGE).await?;
-        let Some(&(last, _)) = page.last() else { break };
-        after = last;
-        sample.extend(page.into_iter().map(|(_, probe)| slim(probe)));
+fn percent(copied_ms: i64, length_ms: i64) -> i64 {
+    match length_ms {
+        ..=0 => 100,
+        length => copied_ms.saturating_mul(100) / length,
     }
-    let mut format = Format::propose(sample.iter());
-    format.video = video.unwrap_or(format.video);
-    Ok(format)
 }
 
-/// Without what formats do not ask.
-fn slim(mut probe: Probe) -> Probe {
-    probe.chapters = Vec::new();
-    if let Some(video) = &mut probe.video {
-        video.raps = Vec::new();
-    }
-    probe
+/// What a collection consists of, as far as formats ask.
+#[derive(Clone, Debug)]
+pub struct Content {
+    collection: Collection,
+    shapes: Vec<ShapeSum>,
 }
 
-/// What `format` costs for a collection.
-pub async fn copy_share(
-    store: &Store,
-    collection: &Collection,
-    format: &Format,
-) -> Result<CopyShare> {
-    let mut share = CopyShare::default();
-    let mut after = 0;
-    loop {
-        let page = store.probes(collection, after, MAX_PAGE).await?;
-        let Some(&(last, _)) = page.last() else {
-            return Ok(share);
-        };
-        after = last;
-        for (id, probe) in page {
-            let length_ms = probe.length().max(Ticks90k(0)).round_ms();
-            share.items += 1;
-            share.length_ms += length_ms;
-            match format.copy_class(&probe) {
-                CopyClass::Copy => {
-                    share.copied_items += 1;
-                    share.copied_ms += length_ms;
-                }
-                CopyClass::Transcode { reason, .. } if share.exceptions.len() < EXCEPTIONS => {
-                    share.exceptions.push(Exception {
-                        item_id: id,
-                        path: None,
-                        reason,
-                    });
-                }
-                CopyClass::Transcode { .. } => {}
+impl Content {
+    /// Asks the database.
+    pub async fn of(store: &Store, collection: &Collection) -> Result<Self> {
+        let mut shapes: Vec<ShapeSum> = Vec::new();
+        while shapes.len() < MOST_SHAPES {
+            let after = shapes.last().map_or(0, |shape| shape.id);
+            let page = store.shapes(collection, after, MAX_PAGE).await?;
+            let is_last = page.len() < MAX_PAGE;
+            shapes.extend(page);
+            if is_last {
+                break;
             }
         }
+        Ok(Self {
+            collection: collection.clone(),
+            shapes,
+        })
     }
-}
 
-/// Looks up which files the exceptions of `share` are.
-pub async fn name_exceptions(store: &Store, share: &mut CopyShare) -> Result<()> {
-    for exception in &mut share.exceptions {
-        let path = match store.item(exception.item_id).await {
-            Ok(item) => item.path,
-            // Removed in between.
-            Err(e) if e.kind() == ErrorKind::NotFound => continue,
-            Err(e) => return Err(e),
-        };
-        exception.path = Some(path.to_string_lossy().into_owned());
+    fn portions(&self) -> impl Iterator<Item = Portion<'_>> + Clone {
+        self.shapes.iter().map(|sum| (&sum.shape, sum.length_ms))
     }
-    Ok(())
+
+    fn items(&self) -> u64 {
+        self.shapes.iter().map(|shape| shape.items).sum()
+    }
+
+    /// The format that suits it, as far as `wish` leaves that open.
+    pub fn propose(&self, wish: &FormatWish) -> Format {
+        Format::propose(self.portions(), wish)
+    }
+
+    /// `format` with what `wish` changes.
+    pub fn changed(&self, format: Format, wish: &FormatWish) -> Format {
+        format.changed(self.portions(), wish)
+    }
+
+    /// What could be chosen instead of `format`, with its price.
+    pub fn alternatives(&self, format: &Format) -> Vec<Alternative> {
+        let formats = format.alternatives(self.portions());
+        let priced = formats.into_iter().map(|format| {
+            let (mut copied_ms, mut length_ms) = (0, 0);
+            for (shape, ms) in self.portions() {
+                length_ms += ms;
+                if format.judge(shape).treatment.is_without_transcoding() {
+                    copied_ms += ms;
+                }
+            }
+            Alternative {
+                format,
+                copied_percent: percent(copied_ms, length_ms),
+                drawback: format.drawback(),
+            }
+        });
+        priced.collect()
+    }
+
+    /// What `format` costs.
+    pub fn share(&self, format: &Format) -> CopyShare {
+        let mut share = CopyShare::default();
+        let mut reasons: BTreeMap<(Part, String), (Sum, Vec<Id>)> = BTreeMap::new();
+        for shape in &self.shapes {
+            let verdict = format.judge(&shape.shape);
+            share.items += shape.items;
+            share.length_ms += shape.length_ms;
+            if verdict.treatment.is_without_transcoding() {
+                share.copied_items += shape.items;
+                share.copied_ms += shape.length_ms;
+            }
+            share
+                .treatments
+                .entry(verdict.treatment)
+                .or_default()
+                .add(shape);
+            for reason in verdict.reasons {
+                let (sum, shapes) = reasons.entry((reason.part(), reason.group())).or_default();
+                sum.add(shape);
+                shapes.push(shape.id);
+            }
+        }
+        let named = reasons
+            .into_iter()
+            .map(|((part, reason), (sum, shapes))| Exception {
+                part,
+                reason,
+                sum,
+                examples: Vec::new(),
+                shapes,
+            });
+        share.exceptions = named.collect();
+        share
+            .exceptions
+            .sort_by_key(|exception| std::cmp::Reverse(exception.sum.length_ms));
+        share.other_reasons = share.exceptions.len().saturating_sub(MOST_REASONS);
+        share.exceptions.truncate(MOST_REASONS);
+        share
+    }
+
+    /// Looks up some files for each exception of `share`.
+    pub async fn name_examples(&self, store: &Store, share: &mut CopyShare) -> Result<()> {
+        for exception in &mut share.exceptions {
+            let files = store
+                .files_of_shapes(&self.collection, &exception.shapes, 0, EXAMPLES)
+                .await?;
+            exception.examples = files
+                .into_iter()
+                .map(|(_, path, _)| path.to_string_lossy().into_owned())
+                .collect();
+        }
+        Ok(())
+    }
+
+    /// The items that `format` does not carry as they are, those with keys above `after`, at most `limit` (and
+    /// [`MAX_PAGE`]).
+    pub async fn not_copied(
+        &self,
+        store: &Store,
+        format: &Format,
+        after: Id,
+        limit: usize,
+    ) -> Result<Vec<NotCopied>> {
+        let verdicts: BTreeMap<Id, _> = self
+            .shapes
+            .iter()
+            .map(|sum| (sum.id, format.judge(&sum.shape)))
+            .filter(|(_, verdict)| verdict.treatment != Treatment::Copy)
+            .collect();
+        let shapes: Vec<Id> = verdicts.keys().copied().collect();
+        let files = store
+            .files_of_shapes(&self.collection, &shapes, after, limit)
+            .await?;
+        let named = files.into_iter().filter_map(|(item_id, path, shape)| {
+            let verdict = verdicts.get(&shape)?;
+            Some(NotCopied {
+                item_id,
+                path: path.to_string_lossy().into_owned(),
+                treatment: verdict.treatment,
+                reason: verdict.reason(),
+            })
+        });
+        Ok(named.collect())
+    }
 }
 
 /// Starter channels for what the library holds: everything shuffled, the films, and each show in its order.
-/// Empty when there is nothing to play.
-pub async fn starter_channels(store: &Store) -> Result<Vec<Proposal>> {
-    let found = survey(store).await?;
-    let mut wanted = vec![(
-        "Everything".to_owned(),
-        Collection::Library,
-        PlayOrder::Shuffle,
-        found.items,
-    )];
-    if let Some((path, films)) = found.film_folder()
-        && films >= FEWEST_FILMS
-        && films < found.items
+/// Empty when there is nothing to play. Formats are chosen as `wish` says.
+pub async fn starter_channels(store: &Store, wish: &FormatWish) -> Result<Vec<Proposal>> {
+    let everything = Content::of(store, &Collection::Library).await?;
+    let items = everything.items();
+    if items == 0 {
+        return Ok(Vec::new());
+    }
+    let mut wanted = vec![("Everything".to_owned(), PlayOrder::Shuffle, everything)];
+    let (films, folder) = store.films().await?;
+    if let Some(path) = folder
+        && (FEWEST_FILMS..items).contains(&films)
         // Its path would have to go through JSON, which has no other text.
         && path.to_str().is_some()
     {
-        wanted.push((
-            "Films".to_owned(),
-            Collection::Folder { path },
-            PlayOrder::Shuffle,
-            films,
-        ));
+        let content = Content::of(store, &Collection::Folder { path }).await?;
+        wanted.push(("Films".to_owned(), PlayOrder::Shuffle, content));
     }
-    let mut shows: Vec<(String, u64)> = found
-        .shows
-        .into_values()
-        .filter(|(_, n)| *n >= FEWEST_EPISODES)
-        .collect();
-    shows.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-    for (title, episodes) in shows {
-        wanted.push((
-            title.clone(),
-            Collection::Show { title },
-            PlayOrder::SeasonEpisode,
-            episodes,
-        ));
+    let room = MOST - wanted.len();
+    for show in store.largest_shows(FEWEST_EPISODES, room).await? {
+        let title = show.title.clone();
+        let content = Content::of(store, &Collection::Show { title }).await?;
+        wanted.push((show.title, PlayOrder::SeasonEpisode, content));
     }
-    let mut proposals = Vec::new();
-    for (name, collection, order, items) in wanted.into_iter().take(MOST) {
-        if items == 0 {
-            continue;
-        }
-        let format = propose_format(store, &collection, None).await?;
-        let share = copy_share(store, &collection, &format).await?;
-        proposals.push(Proposal {
+    let proposals = wanted.into_iter().map(|(name, order, content)| {
+        let format = content.propose(wish);
+        Proposal {
             name,
-            collection,
             order,
-            items,
+            items: content.items(),
+            share: content.share(&format),
+            alternatives: content.alternatives(&format),
             format,
-            share,
-        });
-    }
-    Ok(proposals)
-}
-
-#[derive(Default)]
-struct Survey {
-    items: u64,
-    films: u64,
-    /// The deepest folder that holds all films.
-    folder: Option<PathBuf>,
-    /// Folders that hold something else, as far as they matter.
-    others: Vec<PathBuf>,
-    /// By lower-case title: the title and how many episodes can be played.
-    shows: BTreeMap<String, (String, u64)>,
-}
-
-impl Survey {
-    fn add(&mut self, kind: ItemKind, show: Option<String>, path: &Path) {
-        self.items += 1;
-        let folder = path.parent().unwrap_or(path);
-        if kind == ItemKind::Movie {
-            self.films += 1;
-            self.folder = Some(match self.folder.take() {
-                None => folder.to_owned(),
-                Some(common) => common_folder(&common, folder),
-            });
-        } else if self.others.last().is_none_or(|last| last != folder) && self.others.len() < 10_000
-        {
-            self.others.push(folder.to_owned());
+            collection: content.collection,
         }
-        if let (ItemKind::Episode, Some(show)) = (kind, show) {
-            self.shows.entry(show.to_lowercase()).or_insert((show, 0)).1 += 1;
-        }
-    }
-
-    /// The folder of the films, when it holds nothing else.
-    fn film_folder(&self) -> Option<(PathBuf, u64)> {
-        let folder = self.folder.as_ref()?;
-        let pure = !self.others.iter().any(|other| other.starts_with(folder));
-        pure.then(|| (folder.clone(), self.films))
-    }
-}
-
-async fn survey(store: &Store) -> Result<Survey> {
-    let mut found = Survey::default();
-    let mut after = 0;
-    loop {
-        let page = store.items_in(&Collection::Library, after, 200).await?;
-        let Some(last) = page.last() else {
-            return Ok(found);
-        };
-        after = last.id;
-        for item in page {
-            let playable = matches!(item.probe, crate::store::ProbeState::Known(_));
-            if playable && item.missing_since.is_none() {
-                found.add(item.kind, item.metadata.show, &item.path);
-            }
-        }
-    }
-}
-
-fn common_folder(a: &Path, b: &Path) -> PathBuf {
-    a.components()
-        .zip(b.components())
-        .take_while(|(a, b)| a == b)
-        .map(|(a, _)| a)
-        .collect()
+    });
+    Ok(proposals.collect())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn films_get_a_channel_when_they_have_a_folder_of_their_own() {
-        let check = |files: &[(ItemKind, &str)], expected: Option<&str>| {
-            let mut found = Survey::default();
-            for (kind, path) in files {
-                found.add(*kind, None, Path::new(path));
-            }
-            let folder = found
-                .film_folder()
-                .map(|(folder, _)| folder.display().to_string());
-            assert_eq!(folder.as_deref(), expected);
-        };
-        use ItemKind::{Episode, Movie};
-        check(
-            &[
-                (Movie, "/m/films/A/a.mkv"),
-                (Movie, "/m/films/b.mkv"),
-                (Episode, "/m/shows/c.mkv"),
-            ],
-            Some("/m/films"),
-        );
-        check(&[(Movie, "/m/a.mkv"), (Episode, "/m/shows/c.mkv")], None);
-        check(&[(Episode, "/m/shows/c.mkv")], None);
-    }
-
-    #[test]
-    fn a_show_is_counted_whatever_the_case_of_its_name() {
-        let mut found = Survey::default();
-        for show in ["Den", "DEN", "Other"] {
-            found.add(
-                ItemKind::Episode,
-                Some(show.to_owned()),
-                Path::new("/s/x.mkv"),
-            );
-        }
-        let shows: Vec<_> = found.shows.into_values().collect();
-        assert_eq!(shows, [("Den".to_owned(), 2), ("Other".to_owned(), 1)]);
-    }
-
-    #[test]
-    fn the_share_is_of_playing_time() {
-        let share = CopyShare {
-            length_ms: 1000,
-            copied_ms: 929,
-            ..CopyShare::default()
-        };
-        assert_eq!((share.percent(), CopyShare::default().percent()), (92, 100));
-    }
-}
+mod tests;

@@ -16,7 +16,7 @@ pub mod time;
 pub mod ts;
 pub mod unit;
 
-pub use format::{CopyClass, Format};
+pub use format::{CopyClass, Format, FormatWish, PictureRate, PictureSize};
 pub use probe::{Probe, open};
 pub use read_at::{BytesSource, FileSource, ReadAt, Source};
 pub use time::Ticks90k;

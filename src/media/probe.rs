@@ -8,7 +8,7 @@ use super::time::Ticks90k;
 use super::ts::TsFile;
 use super::unit::{AccessUnit, AudioCodec, Demuxer, Rap, StreamKind, VideoCodec};
 use crate::bail;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// How a file's bytes are arranged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -48,6 +48,18 @@ impl Probe {
     pub fn length(&self) -> Ticks90k {
         self.end - self.start
     }
+
+    /// ffprobe's answer about the file `name` that our own demuxers refused: of a container that they read, why they
+    /// did says more than that ffmpeg reads it.
+    #[must_use]
+    pub fn refused(mut self, name: &str, why: &Error) -> Self {
+        if self.container != Container::Other {
+            let why = why.message();
+            let bare = why.strip_prefix(name).and_then(|w| w.strip_prefix(": "));
+            self.not_native = Some(bare.unwrap_or(why).to_owned());
+        }
+        self
+    }
 }
 
 /// A video stream, seen by the probe.
@@ -63,6 +75,9 @@ pub struct VideoProbe {
     pub height: u16,
     /// Bits per luma sample.
     pub bit_depth: u8,
+    /// Whether pictures may be coded as fields.
+    #[serde(default)]
+    pub interlaced: bool,
     /// The usual length of a picture; zero when unknown.
     pub frame_duration: Ticks90k,
     /// See [`super::VideoTrack::reorder_depth`].
@@ -260,9 +275,14 @@ pub(crate) fn finish(source: &mut dyn ProbeSource) -> Result<Probe> {
         video.largest_gop_bytes = walk.largest_bytes;
         video.raps = walk.raps;
         if video.codec.is_some() {
-            video.clean_raps = true;
+            let mut found = Vec::with_capacity(3);
             for target in [start, Ticks90k(start.0.midpoint(end.0)), end] {
-                video.clean_raps &= source.rap_at(target)? == Rap::Clean;
+                found.push(source.rap_at(target)?);
+            }
+            video.clean_raps = found.iter().all(|rap| *rap == Rap::Clean);
+            if found.iter().all(|rap| *rap == Rap::No) {
+                // Whatever the index says, these are none.
+                video.raps = Vec::new();
             }
         }
     }
@@ -347,6 +367,68 @@ impl<'a> IndexWalk<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A file whose index names pictures at which no decoder can begin.
+    struct Liar(Rap);
+
+    impl Demuxer for Liar {
+        fn streams(&self) -> &crate::media::Streams {
+            const NONE: &crate::media::Streams = &crate::media::Streams {
+                video: None,
+                audio: None,
+            };
+            NONE
+        }
+
+        fn seek(&mut self, target: Ticks90k) -> Result<Ticks90k> {
+            Ok(target)
+        }
+
+        fn next(&mut self, unit: &mut AccessUnit) -> Result<bool> {
+            unit.rap = self.0;
+            Ok(true)
+        }
+
+        fn damage(&self) -> crate::media::Damage {
+            crate::media::Damage::default()
+        }
+    }
+
+    impl ProbeSource for Liar {
+        fn chapters(&mut self) -> Vec<Chapter> {
+            Vec::new()
+        }
+
+        fn survey(&mut self, visit: &mut dyn FnMut(IndexPoint)) -> Result<Survey> {
+            visit(IndexPoint {
+                pts: Ticks90k::ZERO,
+                bytes: 0,
+            });
+            let json = r#"{"container":"mp4","start":0,"end":900000,"audio":[],"chapters":[],"not_native":null,
+                "video":{"codec":"h264","name":"","width":0,"height":0,"bit_depth":8,"frame_duration":0,"reorder_depth":0,
+                "longest_rap_interval":0,"largest_gop_bytes":0,"clean_raps":false,"raps":[]}}"#;
+            Ok(Survey {
+                probe: serde_json::from_str(json).unwrap(),
+                end_bytes: 1,
+            })
+        }
+    }
+
+    #[test]
+    fn an_index_that_names_no_real_random_access_point_counts_for_nothing() {
+        for (rap, raps, clean) in [
+            (Rap::No, 0, false),
+            (Rap::Open, 1, false),
+            (Rap::Clean, 1, true),
+        ] {
+            let video = finish(&mut Liar(rap)).unwrap().video.unwrap();
+            assert_eq!(
+                (video.raps.len(), video.clean_raps),
+                (raps, clean),
+                "{rap:?}"
+            );
+        }
+    }
 
     #[test]
     fn the_index_is_condensed_to_spaced_points_and_those_next_to_chapters() {

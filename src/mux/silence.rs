@@ -221,6 +221,7 @@ mod tests {
             audio,
             audio_rate_hz,
             audio_channels,
+            ..Format::DEFAULT
         })
     }
 

@@ -102,6 +102,7 @@ mod tests {
                 audio: AudioCodec::Aac,
                 audio_rate_hz: 48_000,
                 audio_channels: 2,
+                ..Format::DEFAULT
             });
             let stored: usize = slate.pictures.iter().map(|picture| picture.len()).sum();
             assert!(

@@ -94,6 +94,7 @@ impl Station {
                 audio: AudioCodec::Aac,
                 audio_rate_hz: 48_000,
                 audio_channels: 2,
+                ..Format::DEFAULT
             },
             collection: Collection::Library,
             order,

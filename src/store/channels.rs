@@ -6,11 +6,12 @@ use super::convert::{Word, bad_value, count_of, moment_of, path_bytes, path_of, 
 use super::{Channel, ChannelNumber, Collection, Id, NewChannel, Store, fail};
 use crate::clock::UtcMs;
 use crate::error::{Error, ErrorKind, Result};
-use crate::media::{AudioCodec, Format, VideoCodec};
+use crate::media::{AudioCodec, Format, PictureRate, PictureSize, VideoCodec};
 use crate::schedule::PlayOrder;
 
 const COLUMNS: &str = "id, number, name, group_name, video, audio, audio_rate_hz, audio_channels, collection, \
-                       collection_path, collection_show, play_order, seed, timeline_version, created_ms";
+                       collection_path, collection_show, play_order, seed, timeline_version, created_ms, \
+                       loose_audio, picture_size, picture_rate";
 
 impl Store {
     /// Makes a channel. `Invalid` for an impossible number or an empty name, `Conflict` when the number is taken.
@@ -22,8 +23,9 @@ impl Store {
             db.query_row(
                 &format!(
                     "INSERT INTO channels (number, number_hundredths, name, group_name, video, audio, audio_rate_hz, \
-                     audio_channels, collection, collection_path, collection_show, play_order, seed, created_ms) \
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) RETURNING {COLUMNS}"
+                     audio_channels, collection, collection_path, collection_show, play_order, seed, created_ms, \
+                     loose_audio, picture_size, picture_rate) \
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17) RETURNING {COLUMNS}"
                 ),
                 params![
                     checked.number,
@@ -40,6 +42,9 @@ impl Store {
                     c.order.word(),
                     c.seed.cast_signed(),
                     now.0,
+                    c.format.loose_audio,
+                    c.format.size.map(|size| size.to_string()),
+                    c.format.rate.map(|rate| rate.to_string()),
                 ],
                 channel_of,
             )
@@ -59,7 +64,8 @@ impl Store {
                 &format!(
                     "UPDATE channels SET number = ?2, number_hundredths = ?3, name = ?4, group_name = ?5, video = ?6, \
                      audio = ?7, audio_rate_hz = ?8, audio_channels = ?9, collection = ?10, collection_path = ?11, \
-                     collection_show = ?12, play_order = ?13, seed = ?14, timeline_version = timeline_version + 1 \
+                     collection_show = ?12, play_order = ?13, seed = ?14, loose_audio = ?15, picture_size = ?16, \
+                     picture_rate = ?17, timeline_version = timeline_version + 1 \
                      WHERE id = ?1 RETURNING {COLUMNS}"
                 ),
                 params![
@@ -77,6 +83,9 @@ impl Store {
                     show,
                     c.order.word(),
                     c.seed.cast_signed(),
+                    c.format.loose_audio,
+                    c.format.size.map(|size| size.to_string()),
+                    c.format.rate.map(|rate| rate.to_string()),
                 ],
                 channel_of,
             )
@@ -219,6 +228,9 @@ fn channel_of(row: &Row<'_>) -> rusqlite::Result<Channel> {
             audio: AudioCodec::of(row, 5)?,
             audio_rate_hz: row.get(6)?,
             audio_channels: row.get(7)?,
+            loose_audio: row.get(15)?,
+            size: parsed(row, 16, PictureSize::parse)?,
+            rate: parsed(row, 17, PictureRate::parse)?,
         },
         collection: match collection.as_str() {
             "library" => Collection::Library,
@@ -235,6 +247,17 @@ fn channel_of(row: &Row<'_>) -> rusqlite::Result<Channel> {
         timeline_version: count_of(row, 13)?,
         created: moment_of(row, 14)?,
     })
+}
+
+/// The text in column `index`, if any, as what it stands for.
+fn parsed<T>(
+    row: &Row<'_>,
+    index: usize,
+    parse: fn(&str) -> Result<T>,
+) -> rusqlite::Result<Option<T>> {
+    let text: Option<String> = row.get(index)?;
+    let value = text.map(|text| parse(&text)).transpose();
+    value.map_err(|e| bad_value(index, e))
 }
 
 pub(super) fn no_channel(id: Id) -> Error {

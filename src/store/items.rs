@@ -11,11 +11,12 @@ use super::convert::{
 };
 use super::{
     Collection, Id, Item, ItemCounts, ItemFile, MAX_PAGE, ProbeState, Scanned, ScannedItem, Show,
-    Store, ToProbe, fail, timeline, writer,
+    Store, ToProbe, fail, shapes, timeline, writer,
 };
 use crate::clock::UtcMs;
 use crate::error::{Error, ErrorKind, Result};
 use crate::guide::ItemKind;
+use crate::media::format::shape_of;
 use crate::media::{Probe, Ticks90k};
 use crate::schedule::Playable;
 
@@ -26,7 +27,7 @@ const METADATA_AT: usize = 11;
 
 /// What channels can play. Whether its folder is reachable just now does not matter: nothing is
 /// scheduled anew because a mount is away.
-const PLAYABLE: &str = "probe_state = 'known' AND missing_since_ms IS NULL";
+pub(super) const PLAYABLE: &str = "probe_state = 'known' AND missing_since_ms IS NULL";
 
 impl Store {
     /// One item; `NotFound` when there is none with this key.
@@ -180,38 +181,42 @@ impl Store {
     pub async fn set_probe(&self, file: &ToProbe, probe: ProbeState) -> Result<bool> {
         let doing = format!("writing the probe of item {}", file.id);
         let (id, size, mtime) = (file.id, signed(file.size_bytes), file.mtime_ns);
-        let (word, json, range, reason) = match probe {
+        let (word, json, known, reason) = match probe {
             ProbeState::Pending => ("pending", None, None, None),
             ProbeState::WaitingForFfmpeg => ("waiting", None, None, None),
             ProbeState::Broken { reason } => ("broken", None, None, Some(reason)),
             ProbeState::Known(probe) => {
-                let json = serde_json::to_string(&probe)
-                    .map_err(|e| Error::with_source(ErrorKind::Internal, doing.clone(), e))?;
-                (
-                    "known",
-                    Some(json),
-                    Some((probe.start.0, probe.end.0)),
-                    None,
-                )
+                let text = |probe: &Probe| {
+                    serde_json::to_string(probe)
+                        .map_err(|e| Error::with_source(ErrorKind::Internal, doing.clone(), e))
+                };
+                let shape = text(&shape_of(&probe))?;
+                let known = (probe.start.0, probe.end.0, shape);
+                ("known", Some(text(&probe)?), Some(known), None)
             }
         };
         self.write(move |db| {
-            db.execute(
-                "UPDATE items SET probe_state = ?4, probe = ?5, start_90k = ?6, end_90k = ?7, probe_reason = ?8 \
-                 WHERE id = ?1 AND size_bytes = ?2 AND mtime_ns = ?3",
-                params![
-                    id,
-                    size,
-                    mtime,
-                    word,
-                    json,
-                    range.map(|r| r.0),
-                    range.map(|r| r.1),
-                    reason
-                ],
-            )
-            .map(|changed| changed > 0)
-            .map_err(|e| fail::sql(&doing, e))
+            let run = || {
+                let shape = known.as_ref().map(|(.., shape)| shapes::id_of(db, shape));
+                db.execute(
+                    "UPDATE items SET probe_state = ?4, probe = ?5, start_90k = ?6, end_90k = ?7, shape_id = ?8, \
+                     probe_reason = ?9 WHERE id = ?1 AND size_bytes = ?2 AND mtime_ns = ?3",
+                    params![
+                        id,
+                        size,
+                        mtime,
+                        word,
+                        json,
+                        known.as_ref().map(|(start, ..)| start),
+                        known.as_ref().map(|(_, end, _)| end),
+                        shape.transpose()?,
+                        reason
+                    ],
+                )
+            };
+            run()
+                .map(|changed| changed > 0)
+                .map_err(|e| fail::sql(&doing, e))
         })
         .await
     }
@@ -275,6 +280,7 @@ impl Store {
             let touched = timeline::channels_that_play(db, DUE, before.0)?;
             let removed = db
                 .execute(&format!("DELETE FROM items WHERE {DUE}"), [before.0])
+                .and_then(|removed| shapes::forget_unused(db).map(|()| removed))
                 .map_err(|e| fail::sql("removing items that have long been missing", e))?;
             for channel in &touched {
                 timeline::bump(db, *channel)?;
@@ -367,36 +373,10 @@ impl Store {
         })
         .await
     }
-
-    /// Probes of what [`Store::playables`] yields, with keys above `after`, at most `limit` (and [`MAX_PAGE`]).
-    pub async fn probes(
-        &self,
-        collection: &Collection,
-        after: Id,
-        limit: usize,
-    ) -> Result<Vec<(Id, Probe)>> {
-        let (filter, mut values) = condition(collection);
-        values.push(Value::Integer(after));
-        values.push(page(limit));
-        self.read(move |db| {
-            db.prepare(&format!(
-                "SELECT id, probe FROM items WHERE {filter} AND {PLAYABLE} AND id > ? ORDER BY id LIMIT ?"
-            ))
-            .and_then(|mut statement| {
-                statement
-                    .query_map(params_from_iter(values), |row| {
-                        Ok((row.get(0)?, probe_of(row, 1)?))
-                    })?
-                    .collect()
-            })
-            .map_err(|e| fail::sql("reading the probes of a collection", e))
-        })
-        .await
-    }
 }
 
 /// The condition of a collection, with nameless parameters, and their values.
-fn condition(collection: &Collection) -> (&'static str, Vec<Value>) {
+pub(super) fn condition(collection: &Collection) -> (&'static str, Vec<Value>) {
     match collection {
         Collection::Library => ("TRUE", Vec::new()),
         Collection::Folder { path } => {
@@ -432,7 +412,7 @@ fn upsert(
     )?;
     let mut forget = db.prepare(
         "UPDATE items SET probe_state = 'pending', probe = NULL, start_90k = NULL, end_90k = NULL, \
-         probe_reason = NULL WHERE id = ?1",
+         shape_id = NULL, probe_reason = NULL WHERE id = ?1",
     )?;
     let mut outcomes = Vec::with_capacity(found.len());
     for item in found {
@@ -512,7 +492,7 @@ fn item_of(row: &Row<'_>) -> rusqlite::Result<Item> {
     })
 }
 
-fn probe_of(row: &Row<'_>, index: usize) -> rusqlite::Result<Probe> {
+pub(super) fn probe_of(row: &Row<'_>, index: usize) -> rusqlite::Result<Probe> {
     let json: String = row.get(index)?;
     serde_json::from_str(&json).map_err(|e| bad_value(index, e))
 }
@@ -531,7 +511,7 @@ fn playable_of(row: &Row<'_>) -> rusqlite::Result<Playable> {
     })
 }
 
-fn page(limit: usize) -> Value {
+pub(super) fn page(limit: usize) -> Value {
     Value::Integer(i64::try_from(limit.min(MAX_PAGE)).unwrap_or_default())
 }
 

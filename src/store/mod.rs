@@ -16,6 +16,7 @@ mod pulse;
 mod readers;
 mod roots;
 pub mod rows;
+mod shapes;
 mod timeline;
 mod unplayable;
 mod writer;
@@ -48,6 +49,9 @@ struct Inner {
     readers: mpsc::Sender<readers::Message>,
     trouble: watch::Receiver<Option<ErrorKind>>,
     pulses: Vec<Pulse>,
+    /// How many questions were asked.
+    #[cfg(test)]
+    questions: std::sync::atomic::AtomicU64,
 }
 
 impl Store {
@@ -91,6 +95,8 @@ impl Store {
             readers: to_readers,
             trouble,
             pulses,
+            #[cfg(test)]
+            questions: 0.into(),
         })))
     }
 
@@ -171,6 +177,10 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T> + Send + 'static,
     {
+        #[cfg(test)]
+        self.0
+            .questions
+            .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let (reply, answer) = oneshot::channel();
         let query = Box::new(move |db: &Connection| {
             // A caller that went away before its turn costs nothing.

@@ -192,6 +192,19 @@ pub enum WhyNot {
     },
 }
 
+/// Files of a collection that are alike to every format.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ShapeSum {
+    /// Key of the shape.
+    pub id: Id,
+    /// What their probes say as far as formats ask (see `media::format::shape_of`).
+    pub shape: Probe,
+    /// How many files.
+    pub items: u64,
+    /// Their playing time together.
+    pub length_ms: i64,
+}
+
 /// A show of the library.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Show {

@@ -13,8 +13,8 @@ use super::Job;
 use super::presets;
 use crate::error::Result;
 use crate::ffmpeg::{Version, input};
-use crate::media::probe::Container;
-use crate::media::{CopyClass, Ticks90k, VideoCodec};
+use crate::media::probe::{Container, VideoProbe};
+use crate::media::{CopyClass, Format, Ticks90k, VideoCodec};
 
 /// PTS of the output minus item time.
 pub const OUTPUT_OFFSET: Ticks90k = Ticks90k(10 * 90_000);
@@ -100,10 +100,7 @@ pub fn arguments(job: &Job, version: Version) -> Result<Vec<OsString>> {
         if silent { "[silence]" } else { "0:a:0?" },
     ]);
     if encode_video {
-        out.push(&[
-            "-filter:v",
-            &picture_filter(span, video.width, video.height),
-        ]);
+        out.push(&["-filter:v", &picture_filter(span, &job.format, video)]);
         // Pictures keep their own times; MPEG-2's are rounded to its grid.
         let (mode, exact) = if base == Ticks90k::ZERO && job.format.video != VideoCodec::Mpeg2 {
             ("passthrough", true)
@@ -119,7 +116,10 @@ pub fn arguments(job: &Job, version: Version) -> Result<Vec<OsString>> {
         if exact {
             out.push(&["-enc_time_base:v", "1:90000"]);
         }
-        out.strings(presets::video_options(job.format.video, video));
+        out.strings(presets::video_options(
+            job.format.video,
+            &as_made(&job.format, video),
+        ));
     } else {
         let filters = match video.codec {
             Some(VideoCodec::H264) => "h264_mp4toannexb,dump_extra",
@@ -224,13 +224,55 @@ fn trim((from, to): (Ticks90k, Ticks90k)) -> String {
     format!("trim=start={}us:end={}us", micros(from), micros(to))
 }
 
-fn picture_filter(span: (Ticks90k, Ticks90k), width: u16, height: u16) -> String {
-    let cut = trim(span);
-    if width.is_multiple_of(2) && height.is_multiple_of(2) {
-        return cut;
+/// From the pictures of the source to those of the channel.
+fn picture_filter(span: (Ticks90k, Ticks90k), format: &Format, video: &VideoProbe) -> String {
+    let mut chain = vec![trim(span)];
+    if video.interlaced {
+        // Combed pictures would be encoded as they are. Pictures that are no fields pass through.
+        chain.push("yadif=deint=interlaced".to_owned());
     }
-    // 4:2:0 pictures have even sizes.
-    format!("{cut},crop=trunc(iw/2)*2:trunc(ih/2)*2:0:0")
+    if let Some(rate) = format.rate.filter(|rate| !rate.is_of(video.frame_duration)) {
+        // The grid of pictures begins where the job does.
+        let from = span.0.0;
+        if from != 0 {
+            chain.push(format!("setpts=PTS-{from}/90000/TB"));
+        }
+        chain.push(format!("fps={}:start_time=0", rate.fraction()));
+        chain.push("settb=1/90000".to_owned());
+        if from != 0 {
+            chain.push(format!("setpts=PTS+{from}"));
+        }
+    }
+    let (width, height) = (video.width, video.height);
+    match format.size {
+        Some(size) if (size.width(), size.height()) != (width, height) => {
+            let (w, h) = (size.width(), size.height());
+            // Square samples first, so that the shape of the picture is kept.
+            chain.push(format!(
+                "scale=trunc(iw*sar/2)*2:ih,setsar=1,\
+                 scale={w}:{h}:force_original_aspect_ratio=decrease:force_divisible_by=2,\
+                 pad={w}:{h}:(ow-iw)/2:(oh-ih)/2"
+            ));
+        }
+        // 4:2:0 pictures have even sizes.
+        _ if !(width.is_multiple_of(2) && height.is_multiple_of(2)) => {
+            chain.push("crop=trunc(iw/2)*2:trunc(ih/2)*2:0:0".to_owned());
+        }
+        _ => {}
+    }
+    chain.join(",")
+}
+
+/// The pictures that the encoder gets.
+fn as_made(format: &Format, video: &VideoProbe) -> VideoProbe {
+    let mut made = video.clone();
+    if let Some(size) = format.size {
+        (made.width, made.height) = (size.width(), size.height());
+    }
+    if let Some(rate) = format.rate {
+        made.frame_duration = rate.frame_duration();
+    }
+    made
 }
 
 /// As much silence as the job is long, from its first moment on.
@@ -261,8 +303,8 @@ fn layout(channels: u8) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::probe::{AudioProbe, VideoProbe};
-    use crate::media::{AudioCodec, Format, Probe};
+    use crate::media::probe::AudioProbe;
+    use crate::media::{AudioCodec, PictureRate, PictureSize, Probe};
 
     const NEW: Version = Version { major: 5, minor: 1 };
 
@@ -277,6 +319,7 @@ mod tests {
                 audio: AudioCodec::Aac,
                 audio_rate_hz: 48_000,
                 audio_channels: 2,
+                ..Format::DEFAULT
             },
             class: match (video, audio) {
                 (false, false) => CopyClass::Copy,
@@ -296,6 +339,7 @@ mod tests {
                     width: 1920,
                     height: 1080,
                     bit_depth: 8,
+                    interlaced: false,
                     frame_duration: Ticks90k(3600),
                     reorder_depth: 2,
                     longest_rap_interval: Ticks90k(4 * 90_000),
@@ -375,6 +419,46 @@ mod tests {
         let job = job(Container::Mp4, false, false);
         assert_eq!(line(&job, NEW), expected(SEEK, streams, "10.000000"));
         assert!(encoders(&job).is_empty());
+    }
+
+    #[test]
+    fn pictures_become_what_the_channel_promises_of_them() {
+        let check = |size: &str, rate: &str, change: fn(&mut VideoProbe), expected: &str| {
+            let mut job = job(Container::Mp4, true, true);
+            job.format.size = PictureSize::parse(size).ok();
+            job.format.rate = PictureRate::parse(rate).ok();
+            change(job.probe.video.as_mut().unwrap());
+            let line = line(&job, NEW);
+            let (_, filters) = line
+                .split_once("-filter:v trim=start=70000005us:end=79999994us")
+                .unwrap();
+            let (filters, rest) = filters.split_once(' ').unwrap();
+            assert_eq!(filters, expected);
+            assert!(rest.starts_with("-fps_mode passthrough -enc_time_base:v 1:90000 -c:v"));
+            line
+        };
+        check("", "", |_| {}, "");
+        check("1920x1080", "25", |_| {}, "");
+        check(
+            "",
+            "",
+            |v| v.width = 1919,
+            ",crop=trunc(iw/2)*2:trunc(ih/2)*2:0:0",
+        );
+        check("", "25", |v| v.interlaced = true, ",yadif=deint=interlaced");
+        let line = check(
+            "1280x720",
+            "29.97",
+            |_| {},
+            ",setpts=PTS-6300001/90000/TB,fps=30000/1001:start_time=0,settb=1/90000,setpts=PTS+6300001,\
+             scale=trunc(iw*sar/2)*2:ih,setsar=1,\
+             scale=1280:720:force_original_aspect_ratio=decrease:force_divisible_by=2,pad=1280:720:(ow-iw)/2:(oh-ih)/2",
+        );
+        // The encoder is set for what it gets.
+        assert!(
+            line.contains("-g 61") && line.contains("-maxrate 6M"),
+            "{line}"
+        );
     }
 
     #[test]

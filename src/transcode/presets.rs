@@ -232,6 +232,7 @@ mod tests {
                 audio,
                 audio_rate_hz,
                 audio_channels,
+                ..Format::DEFAULT
             };
             let bits = audio_options(&format)
                 .ok()

@@ -29,6 +29,7 @@ const H264: Format = Format {
     audio: AudioCodec::Aac,
     audio_rate_hz: 48_000,
     audio_channels: 2,
+    ..Format::DEFAULT
 };
 const HEVC: Format = Format {
     video: VideoCodec::Hevc,

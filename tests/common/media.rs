@@ -207,6 +207,28 @@ const RECIPES: &[Recipe] = &[
         4,
         "-i @h264_b2_25.mp4 -t 4 -c copy -metadata:s:v rotate=90",
     ),
+    recipe(
+        "h264_cenc.mp4",
+        "25",
+        48_000,
+        4,
+        "-i @h264_b2_25.mp4 -t 4 -c copy -encryption_scheme cenc-aes-ctr \
+         -encryption_key 76a6c65c5ea762046bd749a2e632ccbb -encryption_kid a7e61c373e219033c21091fa607bf3b8",
+    ),
+    recipe(
+        "h264_fields.mp4",
+        "25",
+        48_000,
+        4,
+        "-c:v libx264 -bf 2 -g 50 -flags +ildct+ilme -x264-params tff=1 -c:a aac -ac 2",
+    ),
+    recipe(
+        "h264_one_gop.mp4",
+        "25",
+        48_000,
+        6,
+        "-vf scale=640:360,noise=alls=100:allf=t -c:v libx264 -preset ultrafast -qp 8 -g 9999 -c:a aac -ac 2",
+    ),
     // MP4: other pictures.
     recipe(
         "hevc_ac3.mp4",

@@ -20,6 +20,7 @@ pub(crate) const FORMAT: Format = Format {
     audio: AudioCodec::Aac,
     audio_rate_hz: 48_000,
     audio_channels: 2,
+    ..Format::DEFAULT
 };
 /// When the timeline begins.
 pub(crate) const BEGIN: UtcMs = UtcMs(1_800_000_000_000);

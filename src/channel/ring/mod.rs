@@ -11,6 +11,7 @@ use bytes::Bytes;
 use tokio::sync::watch;
 
 use crate::clock::SharedClock;
+use crate::media::format::GOP_BYTES_MAX;
 use crate::media::{Rap, Ticks90k};
 use blocks::Blocks;
 
@@ -19,8 +20,9 @@ use blocks::Blocks;
 pub const BURST: Ticks90k = Ticks90k(5 * 90_000 + 18_000);
 /// What is kept behind the burst and the random access point before it.
 const SLACK: Ticks90k = Ticks90k(5 * 90_000);
-/// More than this is not kept even where there is no random access point to begin at.
-pub const LARGEST_BYTES: usize = 16 << 20;
+/// More than this is not kept even where there is no random access point to begin at; no item with a larger group of
+/// pictures is copied.
+pub const LARGEST_BYTES: usize = GOP_BYTES_MAX as usize;
 /// Jumps allowed within [`JUMP_WINDOW`]; a listener that needs one more is let go.
 const JUMPS_ALLOWED: usize = 2;
 const JUMP_WINDOW: Duration = Duration::from_secs(60);

@@ -6,6 +6,7 @@ const FORMAT: Format = Format {
     audio: AudioCodec::Aac,
     audio_rate_hz: 48_000,
     audio_channels: 2,
+    ..Format::DEFAULT
 };
 const AUDIO_FRAME: i64 = 1_920;
 

@@ -12,8 +12,9 @@ use crate::bail;
 use crate::clock::UtcMs;
 use crate::config::nearest;
 use crate::error::{ErrorKind, Result};
-use crate::library::proposals::{self, CopyShare};
-use crate::media::{Format, VideoCodec};
+use crate::library::proposals::{self, Alternative, Content, CopyShare};
+use crate::media::{AudioCodec, Format, FormatWish, PictureRate, PictureSize, VideoCodec};
+use crate::mux::silence::silent_frame;
 use crate::schedule::PlayOrder;
 use crate::store::{Channel, ChannelNumber, Collection, Id, MAX_PAGE, NewChannel};
 
@@ -78,6 +79,7 @@ struct Detail {
     channel: View,
     copied_percent: i64,
     share: CopyShare,
+    alternatives: Vec<Alternative>,
 }
 
 /// `GET /api/v1/channels/{number}`: with what its format costs.
@@ -91,14 +93,29 @@ pub(in crate::http) async fn show(call: Call) -> Result<Reply> {
 }
 
 async fn detail(app: &App, channel: Channel) -> Result<Reply> {
-    let mut share = proposals::copy_share(&app.store, &channel.collection, &channel.format).await?;
-    proposals::name_exceptions(&app.store, &mut share).await?;
-    let channel = view(app, channel).await;
+    let content = Content::of(&app.store, &channel.collection).await?;
+    let mut share = content.share(&channel.format);
+    content.name_examples(&app.store, &mut share).await?;
     Ok(json(&Detail {
         copied_percent: share.percent(),
-        channel,
         share,
+        alternatives: content.alternatives(&channel.format),
+        channel: view(app, channel).await,
     }))
+}
+
+/// `GET /api/v1/channels/{number}/exceptions?after=`: a page of at most 1,000 items that are not copied as they are.
+pub(in crate::http) async fn exceptions(call: Call) -> Result<Reply> {
+    let store = &call.app.store;
+    let channel = store.channel_by_number(call.params.get("number")).await?;
+    let after = match call.query.get("after").map(str::parse) {
+        None => 0,
+        Some(Ok(after)) => after,
+        Some(Err(_)) => bail!(Usage, "after is the id of the last item of the page before"),
+    };
+    let content = Content::of(store, &channel.collection).await?;
+    let page = content.not_copied(store, &channel.format, after, MAX_PAGE);
+    Ok(json(&page.await?))
 }
 
 /// What a request says about a channel; what it does not say stays, or is chosen.
@@ -112,19 +129,65 @@ struct Wish {
     plays: Option<Collection>,
     order: Option<PlayOrder>,
     video: Option<VideoCodec>,
+    /// The players can show HEVC.
+    #[serde(default)]
+    hevc: bool,
+    audio: Option<AudioCodec>,
+    audio_rate_hz: Option<u32>,
+    audio_channels: Option<u8>,
+    loose_audio: Option<bool>,
+    /// `null`: each item keeps its own.
+    #[serde(default, deserialize_with = "said")]
+    size: Option<Option<PictureSize>>,
+    /// `null`: each item keeps its own.
+    #[serde(default, deserialize_with = "said")]
+    rate: Option<Option<PictureRate>>,
 }
 
 /// Tells `null` from nothing.
-fn said<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Option<String>>, D::Error> {
+fn said<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    value: D,
+) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(value).map(Some)
+}
+
+impl Wish {
+    fn format(&self) -> FormatWish {
+        FormatWish {
+            video: self.video,
+            hevc: self.hevc,
+            audio: self.audio,
+            audio_rate_hz: self.audio_rate_hz,
+            audio_channels: self.audio_channels,
+            loose_audio: self.loose_audio,
+            size: self.size,
+            rate: self.rate,
+        }
+    }
+}
+
+/// Refuses sound that no encoder makes: the channel would be silent wherever it is not copied.
+fn can_be_made(format: &Format) -> Result<()> {
+    if silent_frame(format).is_none() {
+        bail!(
+            Invalid,
+            "no encoder makes {format}: choose another rate (48000) or number of channels (2)"
+        );
+    }
+    Ok(())
 }
 
 /// `POST /api/v1/channels`: makes a channel and plans its week.
 pub(in crate::http) async fn add(call: Call) -> Result<Reply> {
     let (app, wish) = (&call.app, call.json::<Wish>()?);
+    let format_wish = wish.format();
     let collection = wish.plays.unwrap_or(Collection::Library);
     known(app, &collection).await?;
-    let format = proposals::propose_format(&app.store, &collection, wish.video).await?;
+    let content = Content::of(&app.store, &collection).await?;
+    let format = content.propose(&format_wish);
+    if wish.audio.is_some() || wish.audio_rate_hz.is_some() || wish.audio_channels.is_some() {
+        can_be_made(&format)?;
+    }
     let number = match wish.number {
         Some(number) => number,
         None => next_number(&app.store.channels().await?),
@@ -206,7 +269,8 @@ fn next_number(channels: &[Channel]) -> String {
     (highest.map_or(0, |number| number.hundredths() / 100) + 1).to_string()
 }
 
-/// `PATCH /api/v1/channels/{number}`: what is published stays, the rest is planned anew.
+/// `PATCH /api/v1/channels/{number}`: what is published stays, the rest is planned anew. Clients that watch
+/// keep the format that they were promised; who tunes in next gets the new one.
 pub(in crate::http) async fn set(call: Call) -> Result<Reply> {
     let (app, wish) = (&call.app, call.json::<Wish>()?);
     let mut channel = app
@@ -216,22 +280,15 @@ pub(in crate::http) async fn set(call: Call) -> Result<Reply> {
     if let Some(plays) = &wish.plays {
         known(app, plays).await?;
     }
-    if let Some(video) = wish.video
-        && video != channel.format.video
-    {
-        let busy = app
-            .viewers
-            .list()
-            .iter()
-            .any(|viewer| viewer.channel == channel.number);
-        if busy {
-            bail!(
-                Conflict,
-                "somebody watches channel {}: its codec cannot change now",
-                channel.number
-            );
+    let format_wish = wish.format();
+    if format_wish != FormatWish::default() {
+        let collection = wish.plays.as_ref().unwrap_or(&channel.collection);
+        let content = Content::of(&app.store, collection).await?;
+        let format = content.changed(channel.format, &format_wish);
+        if format != channel.format {
+            can_be_made(&format)?;
         }
-        channel.format.video = video;
+        channel.format = format;
     }
     let replan = wish
         .plays
@@ -264,9 +321,19 @@ pub(in crate::http) async fn remove(call: Call) -> Result<Reply> {
     Ok(json(&serde_json::json!({"removed": channel.number})))
 }
 
-/// `GET /api/v1/proposals`: starter channels for what the library holds.
+/// `GET /api/v1/proposals?hevc=`: starter channels for what the library holds; `hevc=true` says that the players can
+/// show HEVC.
 pub(in crate::http) async fn propose(call: Call) -> Result<Reply> {
-    Ok(json(&proposals::starter_channels(&call.app.store).await?))
+    let wish = FormatWish {
+        hevc: match call.query.get("hevc") {
+            None | Some("false") => false,
+            Some("true") => true,
+            Some(_) => bail!(Usage, "hevc is true or false"),
+        },
+        ..FormatWish::default()
+    };
+    let proposed = proposals::starter_channels(&call.app.store, &wish);
+    Ok(json(&proposed.await?))
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use super::api::channels::{View, view};
 use super::api::guide::Programme;
 use super::router::{Call, Reply, typed};
+use super::shares::Copied;
 use super::viewers::Viewer;
 use super::{App, tuner};
 use crate::clock::UtcMs;
@@ -67,7 +68,8 @@ const SCRIPT: &str = include_str!("script.js");
 {% else %}<p class="now">Nothing is planned</p>
 {% endif %}{% if let Some(next) = channel.next %}<p class="soft">Next, {{ next.from }}: {{ next.title }}</p>
 {% endif %}{% if let Some(failure) = channel.failure %}<p class="soft warning">{{ failure }}</p>
-{% endif %}<div class="top foot"><span class="soft">{{ channel.plays }}{% if let Some(percent) = channel.copied %} <span class="whole">· {{ percent }} % copied</span>{% endif %}</span><a id="watch{{ channel.number }}" href="{{ channel.playlist }}" aria-label="Watch {{ channel.name }}" title="A playlist file that VLC and most players open">Watch</a></div>
+{% endif %}{% if let Some(copied) = channel.copied %}{% if let Some(mostly) = copied.mostly %}<p class="soft">Not copied, mostly: {{ mostly }}</p>
+{% endif %}{% endif %}<div class="top foot"><span class="soft">{{ channel.plays }}{% if let Some(copied) = channel.copied %} <span class="whole">· {{ copied.percent }} % copied</span>{% endif %}</span><a id="watch{{ channel.number }}" href="{{ channel.playlist }}" aria-label="Watch {{ channel.name }}" title="A playlist file that VLC and most players open">Watch</a></div>
 </li>
 {% endfor %}</ul>
 {% if more > 0 %}<p class="soft">and {{ more }} more</p>{% endif %}
@@ -150,7 +152,7 @@ struct ChannelRow {
     now: Option<Slot>,
     next: Option<Slot>,
     plays: String,
-    copied: Option<i64>,
+    copied: Option<Copied>,
     failure: Option<String>,
 }
 
@@ -199,7 +201,7 @@ pub(super) async fn show(call: Call) -> Result<Reply> {
             .find(|station| station.channel.id == channel.id)
             .and_then(|station| station.last_failure.as_ref())
             .map(|failure| format!("{} could not be played: {}", failure.title, failure.reason));
-        let copied = copied.get(&channel.id).copied();
+        let copied = copied.get(&channel.id).cloned();
         channels.push(ChannelRow {
             copied,
             failure,

@@ -113,6 +113,7 @@ impl Mkv {
             width: 0,
             height: 0,
             bit_depth: 8,
+            interlaced: false,
             frame_duration: Ticks90k::ZERO,
             reorder_depth: 0,
             longest_rap_interval: Ticks90k::ZERO,
@@ -131,6 +132,7 @@ impl Mkv {
                 probe.name.clone_from(&config.name);
                 (probe.width, probe.height) = (config.width, config.height);
                 probe.bit_depth = config.bit_depth;
+                probe.interlaced = config.interlaced;
             }
             None => {
                 probe.codec = video.track.video_codec();

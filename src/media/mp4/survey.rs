@@ -201,6 +201,7 @@ impl ProbeSource for Mp4 {
                 width: 0,
                 height: 0,
                 bit_depth: 8,
+                interlaced: false,
                 frame_duration: frame_duration.unwrap_or_default(),
                 reorder_depth: 0,
                 longest_rap_interval: Ticks90k::ZERO,
@@ -215,6 +216,7 @@ impl ProbeSource for Mp4 {
                     width: config.width,
                     height: config.height,
                     bit_depth: config.bit_depth,
+                    interlaced: config.interlaced,
                     reorder_depth: config.reorder_depth,
                     ..empty
                 },

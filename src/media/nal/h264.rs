@@ -167,6 +167,7 @@ pub(super) fn config(sets: Vec<u8>, nal_length_bytes: u8) -> Result<VideoConfig>
         width,
         height,
         bit_depth: sps.bit_depth,
+        interlaced: sps.interlaced,
         reorder_depth: sps.vui.max_num_reorder_frames.map_or(most, |n| n.min(16)),
         reorder_stated: sps.vui.max_num_reorder_frames.is_some() || most == 0,
         frame_duration: sps.vui.frame_duration,
@@ -182,6 +183,8 @@ struct Sps {
     constraints: u8,
     level: u8,
     bit_depth: u8,
+    /// `frame_mbs_only_flag` is not set.
+    interlaced: bool,
     pic_order_cnt_type: u32,
     /// Coded size in macroblocks of a frame.
     frame_mbs: u64,
@@ -271,6 +274,7 @@ impl Sps {
             constraints,
             level,
             bit_depth,
+            interlaced: !frame_mbs_only,
             pic_order_cnt_type,
             frame_mbs: width_mbs * height_mbs,
             width: (width_mbs * 16).saturating_sub(crop_width),

@@ -144,6 +144,7 @@ pub(super) fn config(sets: Vec<u8>, nal_length_bytes: u8) -> Result<VideoConfig>
         width,
         height,
         bit_depth: sps.bit_depth,
+        interlaced: sps.profile.interlaced,
         reorder_depth: sps.num_reorder_pics,
         reorder_stated: true,
         frame_duration: stated
@@ -160,6 +161,7 @@ struct Profile {
     idc: u32,
     compatibility: u32,
     high_tier: bool,
+    interlaced: bool,
     level: u32,
 }
 
@@ -170,7 +172,9 @@ impl Profile {
         let high_tier = bits.flag()?;
         let idc = bits.bits(5)?;
         let compatibility = bits.bits(32)?;
-        bits.skip(48)?; // source and constraint flags
+        let progressive = bits.flag()?; // general_progressive_source_flag
+        let interlaced = bits.flag()? && !progressive;
+        bits.skip(46)?; // constraint flags
         let level = bits.bits(8)?;
         let mut present = [(false, false); 8];
         for sub_layer in present.iter_mut().take(max_sub_layers_minus1 as usize) {
@@ -191,6 +195,7 @@ impl Profile {
             idc,
             compatibility,
             high_tier,
+            interlaced,
             level,
         })
     }

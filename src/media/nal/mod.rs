@@ -33,6 +33,8 @@ pub struct VideoConfig {
     pub height: u16,
     /// Bits per luma sample.
     pub bit_depth: u8,
+    /// Whether pictures may be coded as fields.
+    pub interlaced: bool,
     /// How many pictures may precede one in decode order and follow it in display order.
     pub reorder_depth: u8,
     /// Whether the stream states `reorder_depth` itself; otherwise it is the most that its level allows.

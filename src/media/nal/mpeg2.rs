@@ -113,6 +113,7 @@ pub(super) fn config(sets: Vec<u8>) -> Result<VideoConfig> {
         width,
         height,
         bit_depth: 8,
+        interlaced: !sequence.progressive,
         // Only B pictures are shown out of order, and never before more than one picture coded earlier.
         reorder_depth: u8::from(!sequence.low_delay),
         reorder_stated: true,
@@ -130,6 +131,7 @@ struct Sequence {
     /// `frame_rate_extension_n` and `_d`.
     rate_extension: (u32, u32),
     profile_and_level: u32,
+    progressive: bool,
     low_delay: bool,
 }
 
@@ -145,7 +147,8 @@ impl Sequence {
         let mut bits = Bits::plain(&extension);
         bits.skip(4)?; // extension_start_code_identifier
         let profile_and_level = bits.bits(8)?;
-        bits.skip(3)?; // progressive_sequence, chroma_format
+        let progressive = bits.flag()?;
+        bits.skip(2)?; // chroma_format
         let width_high = bits.bits(2)?;
         let height_high = bits.bits(2)?;
         bits.skip(21)?; // bit rate, marker, VBV size
@@ -157,6 +160,7 @@ impl Sequence {
             frame_rate_code,
             rate_extension,
             profile_and_level,
+            progressive,
             low_delay,
         })
     }

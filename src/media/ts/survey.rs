@@ -155,6 +155,7 @@ impl TsFile {
             width: config.map_or(0, |config| config.width),
             height: config.map_or(0, |config| config.height),
             bit_depth: config.map_or(8, |config| config.bit_depth),
+            interlaced: config.is_some_and(|config| config.interlaced),
             frame_duration: config.map_or(Ticks90k::ZERO, |config| config.frame_duration),
             reorder_depth: config.map_or(0, |config| config.reorder_depth),
             longest_rap_interval: Ticks90k::ZERO,

@@ -209,8 +209,21 @@ async fn collections_hold_what_they_say_and_only_what_can_be_played() {
         let found = f.store.playables(&collection).await.unwrap();
         let found: Vec<_> = found.iter().map(|p| p.id).collect();
         assert_eq!(found, playable, "{collection:?}");
-        let probes = f.store.probes(&collection, 0, 1000).await.unwrap();
-        assert_eq!(probes.iter().map(|p| p.0).collect::<Vec<_>>(), playable);
+        let shapes = f.store.shapes(&collection, 0, 1000).await.unwrap();
+        let sums: Vec<_> = shapes.iter().map(|s| (s.items, s.length_ms)).collect();
+        let expected = (playable.len() as u64, playable.len() as i64 * 60_000);
+        assert_eq!(
+            sums,
+            if playable.is_empty() {
+                vec![]
+            } else {
+                vec![expected]
+            }
+        );
+        let keys: Vec<_> = shapes.iter().map(|s| s.id).collect();
+        let files = f.store.files_of_shapes(&collection, &keys, 0, 1000).await;
+        let files: Vec<_> = files.unwrap().into_iter().map(|file| file.0).collect();
+        assert_eq!(files, playable);
         let items = f.store.items_in(&collection, 0, 1000).await.unwrap();
         assert_eq!(items.len(), all, "{collection:?}");
     }

@@ -1,6 +1,7 @@
 //! What the writer and the tables keep to. Failures from outside (crash, disk, owner) are in `tests/store.rs`.
 
 mod library;
+mod shapes;
 mod timeline;
 
 use std::path::PathBuf;
@@ -78,6 +79,7 @@ fn channel(number: &str) -> NewChannel {
             audio: AudioCodec::Eac3,
             audio_rate_hz: 48_000,
             audio_channels: 6,
+            ..Format::DEFAULT
         },
         collection: Collection::Library,
         order: PlayOrder::Shuffle,
@@ -86,6 +88,54 @@ fn channel(number: &str) -> NewChannel {
 }
 
 impl Store {
+    /// How many questions were asked so far.
+    pub(crate) fn questions(&self) -> u64 {
+        self.0.questions.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    /// Puts `count` files in a new folder of the library: film `n` has the probe that `probe` makes of it. What then
+    /// reads the probe of any of them fails.
+    pub(crate) async fn fill(&self, count: i64, probe: impl Fn(i64) -> Probe + Send + 'static) {
+        let root = self.add_root("/media".as_ref(), RootKind::Auto).await;
+        let root = root.unwrap().id;
+        self.write(move |db| {
+            let run = || -> rusqlite::Result<()> {
+                let mut insert = db.prepare(
+                    "INSERT INTO items (root_id, path, size_bytes, mtime_ns, kind, title, show, added_ms, \
+                     probe_state, probe, start_90k, end_90k, shape_id) \
+                     VALUES (?1, ?2, 1, 1, ?3, 'x', ?4, 0, 'known', 'poison', ?5, ?6, ?7)",
+                )?;
+                for n in 0..count {
+                    let probe = probe(n);
+                    let shape = serde_json::to_string(&crate::media::format::shape_of(&probe));
+                    let shape = super::shapes::id_of(db, &shape.unwrap())?;
+                    let (kind, show, path) = match n % 2 {
+                        0 => ("movie", None, format!("/media/films/{n}.mkv")),
+                        _ => {
+                            let show = format!("Show {}", n % 40);
+                            let path = format!("/media/shows/{show}/{n}.mkv");
+                            ("episode", Some(show), path)
+                        }
+                    };
+                    let (start, end) = (probe.start.0, probe.end.0);
+                    insert.execute(rusqlite::params![
+                        root,
+                        path.into_bytes(),
+                        kind,
+                        show,
+                        start,
+                        end,
+                        shape
+                    ])?;
+                }
+                Ok(())
+            };
+            run().map_err(|e| fail::sql("filling the library", e))
+        })
+        .await
+        .unwrap();
+    }
+
     /// Makes every write to the timeline of one channel fail from now on.
     pub(crate) async fn refuse_timeline_of(&self, channel: Id) {
         let trigger = format!(
