@@ -25,6 +25,7 @@ use crate::config::{Dirs, Environment, SERVICE_USER};
 use crate::daemon::{self, Setting};
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{self, Shared, Via};
+use crate::store::DATABASE_FILE;
 
 /// The largest answer that is read.
 const MAX_ANSWER_BYTES: usize = 64 << 20;
@@ -62,6 +63,16 @@ impl Client {
             runtime,
             whom: Whom::Here { app, background },
         })
+    }
+
+    /// As [`Client::connect`], where there is a daemon or a database to ask; makes neither.
+    pub(super) fn existing(args: &Args) -> Result<Option<Self>> {
+        let environment = Environment::of_process();
+        let clock = Arc::new(RealClock);
+        let setting = Setting::new(clock, args.config(), args.data(), &environment)?;
+        let is_there = living_socket(&setting.dirs)?.is_some()
+            || setting.dirs.data.join(DATABASE_FILE).exists();
+        is_there.then(|| Self::connect(args)).transpose()
     }
 
     /// Whether a daemon answers.

@@ -2,7 +2,7 @@
 
 use super::args::Args;
 use super::output::Output;
-use super::{channel, files, guide, library, serve, setup};
+use super::{channel, files, guide, library, serve, setup, skeleton};
 use crate::error::Result;
 
 /// An option of a command.
@@ -298,6 +298,22 @@ pub const COMMANDS: &[Command] = &[
             doc: "The file to write (required)",
         }],
         run: files::remux,
+    },
+    Command {
+        name: "skeleton",
+        args: "FILE",
+        count: (1, 1),
+        doc: "Copy a media file without its pictures, sound and names, safe to send with a question; needs no daemon",
+        options: &[
+            Opt {
+                name: "output",
+                short: Some('o'),
+                value: "OUT",
+                doc: "The file to write (else \"skeleton\" in the working directory)",
+            },
+            opt("force", "", "Overwrite the file to write"),
+        ],
+        run: skeleton::run,
     },
     Command {
         name: "version",

@@ -19,6 +19,7 @@ mod output;
 pub mod reference;
 mod serve;
 mod setup;
+mod skeleton;
 
 use std::ffi::OsString;
 

@@ -12,6 +12,7 @@ pub mod mp4;
 pub mod nal;
 pub mod probe;
 pub mod read_at;
+pub mod skeleton;
 pub mod time;
 pub mod ts;
 pub mod unit;

@@ -146,7 +146,7 @@ pub fn open(source: Source) -> Result<Box<dyn Demuxer>> {
 }
 
 /// Tells a container by its first bytes; `Unsupported` names one that we know but cannot read.
-fn container_of(source: &Source) -> Result<Container> {
+pub(super) fn container_of(source: &Source) -> Result<Container> {
     let mut head = [0; 1024];
     let read = source.read_at(0, &mut head)?;
     let head = head.get(..read).unwrap_or_default();
