@@ -295,3 +295,98 @@ fn matroska_of_mkvmerge_comes_out_as_from_ffmpeg() {
         compare(&sample(name), within, &["--max-audio-gap-frames", "4"]);
     }
 }
+
+/// A transport stream by us and by ffmpeg, from `options`.
+#[track_caller]
+fn compare_made(name: &str, rate: &str, audio: u32, options: &str, within: Within) {
+    let path = made(name, rate, audio, 6, options);
+    compare(&path, within, &["--max-audio-gap-frames", "4"]);
+}
+
+#[test]
+fn transport_streams_of_every_codec_come_out_as_from_ffmpeg() {
+    let h264 = "-c:v libx264 -bf 2 -g 50";
+    let mpeg2 = "-c:v mpeg2video -g 12 -b:v 1M";
+    for (name, rate, options, within) in [
+        ("remux_51.ts", "25", format!("{h264} -c:a aac -ac 6"), EXACT),
+        ("remux_eac3_51.ts", "25", format!("{h264} -c:a eac3 -ac 6"), EXACT),
+        (
+            "remux_ac3.m2ts",
+            "24000/1001",
+            format!("{h264} -c:a ac3 -ac 6 -mpegts_m2ts_mode 1 -f mpegts"),
+            ROUNDED,
+        ),
+        (
+            "remux_open_gop.ts",
+            "25",
+            "-c:v libx264 -bf 3 -g 50 -x264-params open-gop=1:keyint=50:min-keyint=50 -c:a mp2 -ac 2".to_owned(),
+            EXACT,
+        ),
+        (
+            "remux_50i.ts",
+            "25",
+            format!("{h264} -flags +ilme+ildct -top 1 -c:a mp2 -ac 2"),
+            EXACT,
+        ),
+        (
+            "remux_high10.ts",
+            "25",
+            "-c:v libx264 -bf 2 -g 50 -pix_fmt yuv420p10le -c:a aac -ac 2".to_owned(),
+            EXACT,
+        ),
+        (
+            "remux_hevc_open_gop.ts",
+            "30000/1001",
+            "-c:v libx265 -x265-params log-level=error:keyint=50:bframes=4:open-gop=1 -c:a eac3 -ac 2".to_owned(),
+            EXACT,
+        ),
+        (
+            "remux_hevc_10.ts",
+            "25",
+            "-pix_fmt yuv420p10le -c:v libx265 -x265-params log-level=error:keyint=50 -c:a ac3 -ac 2".to_owned(),
+            EXACT,
+        ),
+        (
+            "remux_mpeg2_b0.ts",
+            "25",
+            format!("{mpeg2} -bf 0 -c:a mp2 -ac 2"),
+            EXACT,
+        ),
+        (
+            "remux_mpeg2_50i.ts",
+            "25",
+            format!("{mpeg2} -bf 2 -flags +ilme+ildct -top 1 -c:a mp2 -ac 2"),
+            EXACT,
+        ),
+        (
+            "remux_mpeg2_2997.ts",
+            "30000/1001",
+            format!("{mpeg2} -bf 2 -flags +cgop -sc_threshold 1000000000 -c:a ac3 -ac 2"),
+            EXACT,
+        ),
+    ] {
+        compare_made(name, rate, 48_000, &options, within);
+    }
+    // MPEG-2 rates of layers II and III, and mono.
+    let low = format!("{h264} -c:a mp2 -ac 1 -b:a 64k -ar 24000");
+    compare_made("remux_mp2_24k.ts", "25", 24_000, &low, ROUNDED);
+    let variable = format!("{h264} -c:a libmp3lame -q:a 4 -ac 2");
+    compare_made("remux_mp3_vbr.ts", "25", 44_100, &variable, ROUNDED);
+    let half = format!("{h264} -c:a libmp3lame -b:a 64k -ac 1 -ar 22050");
+    compare_made("remux_mp3_22k.ts", "25", 22_050, &half, ROUNDED);
+}
+
+#[test]
+fn packets_of_204_bytes_come_out_as_from_ffmpeg() {
+    let dir = tempfile::tempdir().unwrap();
+    let plain = std::fs::read(sample("h264_ac3.ts")).unwrap();
+    // Sixteen bytes of parity behind each packet; nobody checks them.
+    let parity: Vec<u8> = (0..16).map(|n| n * 13).collect();
+    let long: Vec<u8> = plain
+        .chunks(188)
+        .flat_map(|packet| [packet, &parity].concat())
+        .collect();
+    let path = dir.path().join("parity.ts");
+    std::fs::write(&path, long).unwrap();
+    compare(&path, ROUNDED, &["--max-gap-frames", "1"]);
+}

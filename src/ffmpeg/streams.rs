@@ -203,11 +203,10 @@ pub(super) fn audio(stream: &Stream) -> AudioProbe {
         .and_then(|rate| rate.parse().ok())
         .unwrap_or(0);
     let channels = u8::try_from(stream.channels).unwrap_or(u8::MAX);
-    // libavcodec states what comes out of the decoder; the core of HE-AAC runs at half the rate, and
-    // that of its second version has one channel (ISO 14496-3 §4.6.18, §8).
+    // libavcodec states what comes out of the decoder; the core of HE-AAC runs at half the rate (ISO 14496-3
+    // §4.6.18).
     let (codec, rate_hz, channels) = match (stream.codec_name.as_str(), stream.profile.as_str()) {
-        ("aac", "HE-AAC") => (Some(AudioCodec::Aac), rate / 2, channels),
-        ("aac", "HE-AACv2") => (Some(AudioCodec::Aac), rate / 2, 1),
+        ("aac", "HE-AAC" | "HE-AACv2") => (Some(AudioCodec::Aac), rate / 2, channels),
         ("aac", "LC" | "Main" | "SSR" | "LTP" | "") => (Some(AudioCodec::Aac), rate, channels),
         ("ac3", _) => (Some(AudioCodec::Ac3), rate, channels),
         ("eac3", _) => (Some(AudioCodec::Eac3), rate, channels),
@@ -279,13 +278,13 @@ mod tests {
     }
 
     #[test]
-    fn the_core_of_he_aac_is_what_a_frame_header_states() {
+    fn he_aac_has_the_rate_of_its_core_and_the_speakers_that_are_heard() {
         let audio = audio(&stream(
             r#"{"index":1,"codec_name":"aac","profile":"HE-AACv2","sample_rate":"48000","channels":2,"tags":{"language":"ger"}}"#,
         ));
         assert_eq!(
             (audio.codec, audio.rate_hz, audio.channels),
-            (Some(AudioCodec::Aac), 24_000, 1)
+            (Some(AudioCodec::Aac), 24_000, 2)
         );
         assert_eq!(audio.language.as_deref(), Some("ger"));
     }

@@ -318,11 +318,12 @@ fn a_cut_at_any_picture_holds_the_last_one_for_no_more_than_the_reorder_depth_an
     }
 }
 
-/// A hash of every picture in order of display. (Words of the decoder are not held against an entry at a
-/// recovery point: later pictures may release reference pictures that were left out, which it remarks on.)
+/// When every picture is shown, from the first one on, and a hash of each. (Words of the decoder are not held
+/// against an entry at a recovery point: later pictures may release reference pictures that were left out, which
+/// it remarks on.)
 #[track_caller]
-fn decoded(path: &Path) -> Vec<String> {
-    let arguments = "-map 0:v -fps_mode passthrough -enc_time_base -1 -f framemd5 -";
+fn decoded(path: &Path) -> (Vec<i64>, Vec<String>) {
+    let arguments = "-map 0:v -fps_mode passthrough -enc_time_base 1:90000 -f framemd5 -";
     let mut command = vec!["-v", "error", "-xerror", "-i", ts::text(path)];
     command.extend(arguments.split(' '));
     let output = ts::ffmpeg(&command);
@@ -331,19 +332,14 @@ fn decoded(path: &Path) -> Vec<String> {
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
+    // Stream, DTS, PTS, duration, size, hash.
     let lines = String::from_utf8(output.stdout).unwrap();
-    let hash = |line: &str| {
-        line.rsplit(',')
-            .next()
-            .unwrap_or_default()
-            .trim()
-            .to_owned()
-    };
-    lines
-        .lines()
-        .filter(|line| !line.starts_with('#'))
-        .map(hash)
-        .collect()
+    let pictures = lines.lines().filter(|line| !line.starts_with('#'));
+    let columns = pictures.map(|line| line.split(',').map(str::trim).collect::<Vec<_>>());
+    let (times, hashes): (Vec<i64>, Vec<String>) = columns
+        .map(|c| (c[2].parse::<i64>().unwrap(), c[5].to_owned()))
+        .unzip();
+    (times.iter().map(|t| t - times[0]).collect(), hashes)
 }
 
 /// Enters `path` at its random access points of one kind, other than the first, behind `before`.
@@ -361,6 +357,7 @@ fn enter_at(format: &Format, before: &Path, path: &Path, rap: Rap) {
         path.display(),
         entries.len()
     );
+    let (_, theirs) = decoded(path);
     for entry in entries {
         let before = Piece::whole(before.to_path_buf());
         let end = Piece::whole(path.to_path_buf()).to;
@@ -384,7 +381,13 @@ fn enter_at(format: &Format, before: &Path, path: &Path, rap: Rap) {
             .of(StreamKind::Video)
             .filter(|u| u.pts >= seam)
             .collect();
-        assert_eq!((after[0].pts, after[0].rap), (seam, rap), "{name}");
+        // A recovery point of H.264 goes out as an IDR picture.
+        let entered = if format.video == VideoCodec::H264 {
+            Rap::Clean
+        } else {
+            rap
+        };
+        assert_eq!((after[0].pts, after[0].rap), (seam, entered), "{name}");
         let expected = all.iter().filter(|u| u.pts >= entry).count();
         assert_eq!(
             after.len(),
@@ -413,20 +416,12 @@ fn enter_at(format: &Format, before: &Path, path: &Path, rap: Rap) {
                 "--open-gop",
             ],
         );
-        // Only an IDR picture tells an H.264 decoder to forget the order of display of what came before, so
-        // an entry at a recovery point is judged as a client sees it that tunes in there.
-        let (_dir, joined) = match (format.video, rap) {
-            (VideoCodec::H264, Rap::Open) => {
-                let alone = Piece {
-                    path: path.to_path_buf(),
-                    from: entry,
-                    to: end,
-                };
-                splice(format, &[alone], ORIGIN).multiplexed(format)
-            }
-            _ => (_dir, joined),
-        };
-        let (ours, theirs) = (decoded(&joined), decoded(path));
+        let (times, ours) = decoded(&joined);
+        let shown = spliced.shown();
+        assert!(
+            times.into_iter().eq(shown.iter().map(|pts| pts - shown[0])),
+            "{name}: every picture is shown, and when it should be"
+        );
         assert!(
             ours.ends_with(&theirs[theirs.len() - expected..]),
             "{name}: decodes to other pictures"
@@ -451,10 +446,53 @@ fn an_entry_at_a_cra_picture_leaves_out_its_leading_pictures() {
 }
 
 #[test]
-fn an_entry_at_an_h264_recovery_point_leaves_out_what_is_shown_before_it() {
-    for name in ["h264_open_gop.mp4", "h264_open_gop.mkv"] {
-        enter_at(&H264, &sample("h264_b0_25.mp4"), &sample(name), Rap::Open);
+fn an_entry_at_an_h264_recovery_point_forgets_the_order_of_display_before_it() {
+    let open = "open-gop=1:keyint=50:min-keyint=50";
+    let variant = |name: &str, options: &str| {
+        let options = format!(
+            "-c:v libx264 -bf 3 -g 50 {options} -x264-params {open}:slices=2 -c:a aac -ac 2"
+        );
+        made(name, "25", 48_000, 6, &options)
+    };
+    // Behind pictures without reordering, with it, and of the same encoder's settings, whose numbers run on alike.
+    let open_gop = sample("h264_open_gop.mp4");
+    for before in ["h264_b0_25.mp4", "h264_b2_25.mkv", "h264_open_gop.mkv"] {
+        enter_at(&H264, &sample(before), &open_gop, Rap::Open);
     }
+    for path in [
+        sample("h264_open_gop.mkv"),
+        variant("h264_open_gop_cavlc.ts", "-coder vlc"),
+        variant("h264_open_gop_fields.ts", "-flags +ilme+ildct -top 1"),
+    ] {
+        enter_at(&H264, &sample("h264_b0_25.mp4"), &path, Rap::Open);
+    }
+}
+
+#[test]
+fn an_entry_of_every_item_at_a_recovery_point_over_and_over_holds_no_picture() {
+    let path = sample("h264_open_gop.mp4");
+    let entries: Vec<_> = pictures(&path)
+        .iter()
+        .filter(|u| u.rap == Rap::Open)
+        .map(|u| u.pts)
+        .collect();
+    let end = Piece::whole(path.clone()).to;
+    let pieces: Vec<_> = (0..9)
+        .map(|n| Piece {
+            path: path.clone(),
+            from: entries[n % entries.len()],
+            to: end,
+        })
+        .collect();
+    let spliced = splice(&H264, &pieces, ORIGIN);
+    let (_dir, joined) = spliced.multiplexed(&H264);
+    let shown = spliced.shown();
+    let times = decoded(&joined).0;
+    assert!(
+        times
+            .into_iter()
+            .eq(shown.into_iter().map(|pts| pts - ORIGIN.0))
+    );
 }
 
 #[test]

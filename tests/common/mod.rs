@@ -6,6 +6,7 @@
 
 pub mod clients;
 pub mod daemon;
+pub mod h264;
 pub mod long_film;
 pub mod media;
 pub mod memory;

@@ -19,7 +19,7 @@ mod tests;
 
 use std::collections::VecDeque;
 
-use crate::media::{AccessUnit, Format, StreamKind, Ticks90k};
+use crate::media::{AccessUnit, Format, StreamKind, Ticks90k, VideoCodec};
 use crate::mux::slate::Slate;
 use audio::{AudioEnd, Silence};
 use part::{Kind, Part};
@@ -62,6 +62,7 @@ pub struct SpliceCounts {
 pub struct Splicer {
     slate: Slate,
     silence: Option<Silence>,
+    is_h264: bool,
     parts: VecDeque<Part>,
     next_id: u64,
     /// Index into `parts` of the part whose pictures, and whose sound, are being emitted.
@@ -101,6 +102,7 @@ impl Splicer {
         Self {
             slate: Slate::for_format(format),
             silence: Silence::for_format(format),
+            is_h264: format.video == VideoCodec::H264,
             parts: VecDeque::new(),
             next_id: 0,
             video_at: 0,
@@ -143,11 +145,12 @@ impl Splicer {
     /// Takes a unit that the feed of `part` delivered, in decode order of its stream. Returns whether it
     /// is of use.
     pub fn offer(&mut self, part: PartId, unit: AccessUnit) -> bool {
+        let is_h264 = self.is_h264;
         let Some(part) = self.part_mut(part) else {
             return false;
         };
         let kept = match unit.kind {
-            StreamKind::Video => part.offer_video(unit),
+            StreamKind::Video => part.offer_video(unit, is_h264),
             StreamKind::Audio => part.offer_audio(unit),
         };
         self.counts.dropped += u64::from(!kept);

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::{Front, PartId};
+use crate::media::nal::Restart;
 use crate::media::{AccessUnit, Rap, Ticks90k};
 
 /// Who fills a part.
@@ -33,6 +34,8 @@ pub(super) struct Part {
     pub(super) enter_from: Ticks90k,
     /// PTS of the random access point at which the pictures were entered.
     pub(super) entered: Option<Ticks90k>,
+    /// The entry was a recovery point of H.264: its pictures are made to follow an IDR picture.
+    restart: Option<Restart>,
     /// The first picture after an entry has been given its DTS.
     pub(super) joined: bool,
     pub(super) video: VecDeque<AccessUnit>,
@@ -62,6 +65,7 @@ impl Part {
             ended: is_slate,
             enter_from: if is_cold { Ticks90k(i64::MIN) } else { from },
             entered: None,
+            restart: None,
             joined: false,
             video: VecDeque::new(),
             audio: VecDeque::new(),
@@ -96,7 +100,7 @@ impl Part {
     }
 
     /// Whether the picture was kept.
-    pub(super) fn offer_video(&mut self, unit: AccessUnit) -> bool {
+    pub(super) fn offer_video(&mut self, mut unit: AccessUnit, is_h264: bool) -> bool {
         if self.video_done {
             return false;
         }
@@ -108,6 +112,7 @@ impl Part {
             None if unit.rap != Rap::No && unit.pts >= self.enter_from => {
                 self.entered = Some(unit.pts);
                 self.joined = false;
+                self.restart = is_h264.then(|| Restart::at(&mut unit)).flatten();
                 if std::mem::take(&mut self.is_cold) {
                     (self.from, self.audio_seen, self.cover_to) = (unit.pts, unit.pts, unit.pts);
                     self.shown_to = unit.pts;
@@ -115,7 +120,12 @@ impl Part {
             }
             None => return false,
             Some(entry) if unit.pts < entry => return false,
-            Some(_) => {}
+            Some(_) => {
+                self.restart = self
+                    .restart
+                    .take()
+                    .and_then(|mut r| r.follow(&mut unit).then_some(r));
+            }
         }
         self.video_seen = self.video_seen.max(unit.dts);
         self.shown_to = self.shown_to.max(unit.pts + unit.duration);

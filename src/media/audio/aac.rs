@@ -28,8 +28,10 @@ pub struct AacConfig {
     pub object_type: u8,
     /// Samples per second of the core stream (half of what HE-AAC plays).
     pub rate_hz: u32,
-    /// Speakers of the core stream (1 where parametric stereo makes two of it).
+    /// Speakers that a decoder feeds: 2 where parametric stereo makes two of the core stream's one.
     pub channels: u8,
+    /// The core stream has one channel, and two are made of it (HE-AAC v2).
+    pub parametric_stereo: bool,
     /// Samples per frame of the core stream.
     pub frame_samples: u16,
     /// The name for people ("AAC-LC", "HE-AAC v2").
@@ -102,7 +104,8 @@ impl AacConfig {
         Some(Ok(Self {
             object_type: object_type as u8,
             rate_hz,
-            channels,
+            channels: if ps && channels == 1 { 2 } else { channels },
+            parametric_stereo: ps && channels == 1,
             frame_samples: 1024,
             name: match (sbr, ps) {
                 (_, true) => "HE-AAC v2",
@@ -125,7 +128,11 @@ impl AacConfig {
         let Some(rate_index) = RATES.iter().position(|r| *r == self.rate_hz) else {
             bail!(Unsupported, "AAC at {} Hz does not fit ADTS", self.rate_hz);
         };
-        let channel_configuration = if self.channels == 8 { 7 } else { self.channels };
+        let channel_configuration = match self.channels {
+            _ if self.parametric_stereo => 1,
+            8 => 7,
+            channels => channels,
+        };
         let profile = self.object_type.wrapping_sub(1) & 3;
         // Buffer fullness 0x7FF: variable bit rate; one raw data block.
         Ok([
@@ -217,7 +224,7 @@ mod tests {
             (&[0x13, 0x10, 0x56, 0xE5, 0x98], 24_000, 2, "HE-AAC"),
             // Hierarchical SBR and PS.
             (&[0x2B, 0x11, 0x88, 0x00], 24_000, 2, "HE-AAC"),
-            (&[0xEB, 0x09, 0x88, 0x00], 24_000, 1, "HE-AAC v2"),
+            (&[0xEB, 0x09, 0x88, 0x00], 24_000, 2, "HE-AAC v2"),
             // 48 kHz spelled out.
             (&[0x17, 0x80, 0x5D, 0xC0, 0x10], 48_000, 2, "AAC-LC"),
         ] {
@@ -229,6 +236,15 @@ mod tests {
             );
             assert_eq!((config.object_type, config.frame_samples), (2, 1024));
         }
+    }
+
+    #[test]
+    fn parametric_stereo_is_heard_as_two_speakers_and_signalled_as_the_one_of_its_core() {
+        let config = AacConfig::parse(&[0xEB, 0x09, 0x88, 0x00]).unwrap();
+        let header = config.adts_header(100).unwrap();
+        let read = parse_frame_header(AudioCodec::Aac, &header).unwrap();
+        assert_eq!((config.channels, read.channels), (2, 1));
+        assert_eq!(read.rate_hz, 24_000);
     }
 
     #[test]
@@ -254,6 +270,7 @@ mod tests {
                 object_type: 2,
                 rate_hz,
                 channels,
+                parametric_stereo: false,
                 frame_samples: 1024,
                 name: "AAC-LC",
             };

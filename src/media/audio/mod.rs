@@ -40,6 +40,15 @@ pub fn parse_frame_header(codec: AudioCodec, data: &[u8]) -> Option<FrameHeader>
     }
 }
 
+/// What bytes are that should be a frame and are one that no stream of ours carries.
+pub(crate) fn trouble(data: &[u8]) -> Option<&'static str> {
+    match *data {
+        [0x56, second, ..] if second & 0xE0 == 0xE0 => Some("AAC in LATM"),
+        [0xFF, _, _, _, ..] => mpeg::trouble(data),
+        _ => None,
+    }
+}
+
 /// Reads bit fields, most significant bit first; `None` past the end.
 pub(crate) struct Bits<'a> {
     data: &'a [u8],

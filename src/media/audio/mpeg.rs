@@ -58,10 +58,40 @@ pub(super) fn parse(codec: AudioCodec, data: &[u8]) -> Option<FrameHeader> {
     })
 }
 
+/// What a header is that [`parse`] does not read.
+pub(super) fn trouble(data: &[u8]) -> Option<&'static str> {
+    let &[0xFF, b1, b2, ..] = data else {
+        return None;
+    };
+    let (version, layer, bit_rate, rate) = (b1 >> 3 & 3, b1 >> 1 & 3, b2 >> 4, b2 >> 2 & 3);
+    if b1 & 0xE0 != 0xE0 || version == 1 || layer == 0 || bit_rate == 15 || rate == 3 {
+        return None;
+    }
+    match (layer, bit_rate) {
+        (3, _) => Some("MPEG audio layer I"),
+        (_, 0) => Some("MPEG audio of free format"),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::media::audio::parse_frame_header;
+
+    #[test]
+    fn layer_one_and_free_format_are_named() {
+        for (bytes, name) in [
+            ([0xFF, 0xFF, 0x90, 0x64], Some("MPEG audio layer I")),
+            ([0xFF, 0xFD, 0x00, 0x04], Some("MPEG audio of free format")),
+            ([0xFF, 0xFB, 0x00, 0x64], Some("MPEG audio of free format")),
+            ([0xFF, 0xFB, 0x90, 0x64], None),
+            ([0xFF, 0xF9, 0x90, 0x64], None),
+            ([0xFF, 0xFF, 0xF0, 0x64], None),
+        ] {
+            assert_eq!(trouble(&bytes), name, "{bytes:02x?}");
+        }
+    }
 
     #[test]
     fn headers_tell_rate_speakers_length_and_samples() {

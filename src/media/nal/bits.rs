@@ -116,6 +116,11 @@ impl<'a> Bits<'a> {
         })
     }
 
+    /// Bits read so far, of plain bytes.
+    pub(crate) fn position(&self) -> usize {
+        self.taken * 8 - usize::from(self.left)
+    }
+
     /// A whole byte, when standing on a byte boundary.
     pub(crate) fn byte(&mut self) -> Option<u8> {
         self.bits(8).map(|value| value as u8)

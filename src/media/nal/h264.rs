@@ -11,11 +11,11 @@ use crate::media::time::Ticks90k;
 use crate::media::unit::{Rap, VideoCodec};
 
 /// `nal_unit_type` (table 7-1).
-const SLICE: u8 = 1;
-const IDR_SLICE: u8 = 5;
+pub(super) const SLICE: u8 = 1;
+pub(super) const IDR_SLICE: u8 = 5;
 const SEI: u8 = 6;
-const SPS: u8 = 7;
-const PPS: u8 = 8;
+pub(super) const SPS: u8 = 7;
+pub(super) const PPS: u8 = 8;
 const DELIMITER: u8 = 9;
 
 /// SEI `payloadType` of a recovery point (annex D.1.8).
@@ -56,6 +56,7 @@ impl Scan {
             DELIMITER => self.facts.has_delimiter |= !self.begun,
             SPS => self.sps = true,
             PPS => self.pps = true,
+            14 | 15 | 20 => self.facts.has_extensions = true,
             SEI => self.recovery_point |= has_exact_recovery_point(payload),
             kind @ SLICE..=IDR_SLICE => {
                 self.done = true;
@@ -167,7 +168,7 @@ pub(super) fn config(sets: Vec<u8>, nal_length_bytes: u8) -> Result<VideoConfig>
         width,
         height,
         bit_depth: sps.bit_depth,
-        interlaced: sps.interlaced,
+        interlaced: !sps.frame_mbs_only,
         reorder_depth: sps.vui.max_num_reorder_frames.map_or(most, |n| n.min(16)),
         reorder_stated: sps.vui.max_num_reorder_frames.is_some() || most == 0,
         frame_duration: sps.vui.frame_duration,
@@ -178,14 +179,23 @@ pub(super) fn config(sets: Vec<u8>, nal_length_bytes: u8) -> Result<VideoConfig>
 }
 
 /// What we need of a sequence parameter set.
-struct Sps {
+#[derive(Clone, Debug)]
+pub(super) struct Sps {
+    pub(super) id: u32,
     profile: u8,
     constraints: u8,
     level: u8,
     bit_depth: u8,
-    /// `frame_mbs_only_flag` is not set.
-    interlaced: bool,
-    pic_order_cnt_type: u32,
+    pub(super) separate_planes: bool,
+    /// Length of `frame_num`.
+    pub(super) frame_num_bits: u32,
+    pub(super) pic_order_cnt_type: u32,
+    /// Length of `pic_order_cnt_lsb`.
+    pub(super) order_bits: u32,
+    pub(super) order_always_zero: bool,
+    /// `num_ref_frames_in_pic_order_cnt_cycle`.
+    pub(super) order_cycle: u32,
+    pub(super) frame_mbs_only: bool,
     /// Coded size in macroblocks of a frame.
     frame_mbs: u64,
     width: u64,
@@ -193,7 +203,7 @@ struct Sps {
     vui: Vui,
 }
 
-#[derive(Default)]
+#[derive(Clone, Debug, Default)]
 struct Vui {
     frame_duration: Ticks90k,
     transfer: Option<u8>,
@@ -202,12 +212,12 @@ struct Vui {
 
 impl Sps {
     /// Parses the payload behind the NAL unit's header byte.
-    fn parse(payload: &[u8]) -> Option<Self> {
+    pub(super) fn parse(payload: &[u8]) -> Option<Self> {
         let mut bits = Bits::escaped(payload);
         let profile = bits.byte()?;
         let constraints = bits.byte()?;
         let level = bits.byte()?;
-        bits.ue_max(31)?; // seq_parameter_set_id
+        let id = bits.ue_max(31)?;
         let mut chroma_format = 1;
         let mut separate_planes = false;
         let mut bit_depth = 8;
@@ -223,17 +233,17 @@ impl Sps {
                 skip_scaling_lists(&mut bits, if chroma_format == 3 { 12 } else { 8 })?;
             }
         }
-        bits.ue_max(12)?; // log2_max_frame_num_minus4
+        let frame_num_bits = bits.ue_max(12)? + 4;
         let pic_order_cnt_type = bits.ue_max(2)?;
+        let (mut order_bits, mut order_always_zero, mut order_cycle) = (0, false, 0);
         match pic_order_cnt_type {
-            0 => {
-                bits.ue_max(12)?; // log2_max_pic_order_cnt_lsb_minus4
-            }
+            0 => order_bits = bits.ue_max(12)? + 4,
             1 => {
-                bits.flag()?; // delta_pic_order_always_zero_flag
+                order_always_zero = bits.flag()?;
                 bits.se()?; // offset_for_non_ref_pic
                 bits.se()?; // offset_for_top_to_bottom_field
-                for _ in 0..bits.ue_max(255)? {
+                order_cycle = bits.ue_max(255)?;
+                for _ in 0..order_cycle {
                     bits.se()?; // offset_for_ref_frame
                 }
             }
@@ -270,12 +280,18 @@ impl Sps {
             Vui::default()
         };
         Some(Self {
+            id,
             profile,
             constraints,
             level,
             bit_depth,
-            interlaced: !frame_mbs_only,
+            separate_planes,
+            frame_num_bits,
             pic_order_cnt_type,
+            order_bits,
+            order_always_zero,
+            order_cycle,
+            frame_mbs_only,
             frame_mbs: width_mbs * height_mbs,
             width: (width_mbs * 16).saturating_sub(crop_width),
             height: (height_mbs * 16).saturating_sub(crop_height),

@@ -51,6 +51,7 @@ impl Scan {
     pub(super) fn unit(&mut self, nal: &[u8]) {
         let &[first, second, ..] = nal else { return };
         let enhancement_layer = first & 1 != 0 || second & 0xf8 != 0;
+        self.facts.has_extensions |= enhancement_layer;
         if self.done || enhancement_layer {
             return;
         }

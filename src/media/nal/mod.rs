@@ -6,12 +6,18 @@
 //! that is sent and look no further than the header of the first slice.
 
 mod bits;
+mod fields;
 mod h264;
+mod h264_slice;
 mod hevc;
 mod mpeg2;
+mod restart;
 
+use std::ops::Range;
 use std::sync::Arc;
 
+pub use self::fields::{Field, Fields};
+pub use self::restart::Restart;
 use super::time::Ticks90k;
 use super::unit::{Rap, VideoCodec};
 use crate::bail;
@@ -58,6 +64,8 @@ pub struct UnitFacts {
     pub skipped_leading: bool,
     /// The unit brings every kind of parameter set that its codec needs.
     pub has_parameter_sets: bool,
+    /// The unit brings layers that only other decoders than ours are for; see [`drop_extensions`].
+    pub has_extensions: bool,
     /// The unit begins with an access unit delimiter. Always so for MPEG-2, which knows none.
     pub has_delimiter: bool,
 }
@@ -163,6 +171,7 @@ pub fn to_annex_b(
         copy.reserve_exact(data.len() + data.len() / 4 + 64);
     }
     let mut scan = Scan::new(codec);
+    let mut has_extensions = false;
     let mut at = 0;
     while at < data.len() {
         let Some(head) = data.get_mut(at..at + prefix) else {
@@ -186,6 +195,7 @@ pub fn to_annex_b(
             );
         };
         scan.unit(nal);
+        has_extensions |= is_extension(codec, nal);
         if prefix < 4 && length > 0 {
             copy.extend_from_slice(&[0, 0, 0, 1]);
             copy.extend_from_slice(nal);
@@ -195,7 +205,64 @@ pub fn to_annex_b(
     if prefix < 4 {
         *data = copy;
     }
+    if has_extensions {
+        drop_extensions(codec, data);
+    }
     Ok(scan.facts())
+}
+
+/// Whether a NAL unit belongs to a layer over the one that every decoder shows: scalable and multiview H.264
+/// (ITU-T H.264 annexes F and G: types 14, 15, 20 and 21) and its auxiliary pictures (19), layers of HEVC
+/// (H.265 annexes F to I).
+fn is_extension(codec: VideoCodec, nal: &[u8]) -> bool {
+    match (codec, nal) {
+        (VideoCodec::H264, [first, ..]) => matches!(first & 0x1F, 14 | 15 | 19..=21),
+        (VideoCodec::Hevc, [first, second, ..]) => first & 1 != 0 || second & 0xF8 != 0,
+        _ => false,
+    }
+}
+
+/// Takes the layers out of an access unit that a transport stream has no stream type for beside the one of the
+/// codec (ISO 13818-1 table 2-34 gives them types of their own).
+pub fn drop_extensions(codec: VideoCodec, data: &mut Vec<u8>) {
+    let mut kept = 0;
+    let mut ranges = Vec::new();
+    for (code, nal) in nal_ranges(data) {
+        if data
+            .get(nal.clone())
+            .is_some_and(|nal| is_extension(codec, nal))
+        {
+            ranges.push(kept..code);
+            kept = nal.end;
+        }
+    }
+    if ranges.is_empty() {
+        return;
+    }
+    let ends_with_one = kept == data.len();
+    ranges.push(kept..data.len());
+    let mut to = 0;
+    for range in ranges {
+        let length = range.len();
+        data.copy_within(range, to);
+        to += length;
+    }
+    data.truncate(to);
+    // The first zero of the four-byte start code that stood here.
+    if ends_with_one && data.last() == Some(&0) {
+        data.pop();
+    }
+}
+
+/// Where the start code of each NAL unit begins, and what it covers. What stands before the first is left
+/// out; zero bytes behind a unit stay with it.
+fn nal_ranges(data: &[u8]) -> impl Iterator<Item = (usize, Range<usize>)> {
+    let mut at = start_code(data, 0);
+    std::iter::from_fn(move || {
+        let code = at?;
+        at = start_code(data, code + 3);
+        Some((code, code + 3..at.unwrap_or(data.len())))
+    })
 }
 
 /// The NAL units of Annex B data, without start codes and trailing zero bytes. For MPEG-2: what stands

@@ -81,6 +81,7 @@ impl Scan {
         UnitFacts {
             rap: self.rap,
             skipped_leading: false,
+            has_extensions: false,
             // Its extension follows every sequence header (§6.1.1.6).
             has_parameter_sets: self.sequence_header,
             has_delimiter: true,

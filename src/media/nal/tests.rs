@@ -229,7 +229,6 @@ fn pictures_are_known_by_their_nal_units() {
         ("1201af", skipped),         // RASL_R
         ("0201af", rap(Rap::No)),    // TRAIL_R
         ("0c01af", rap(Rap::No)),    // RADL_N
-        ("2609af", rap(Rap::No)),    // IDR of an enhancement layer
     ] {
         check(hevc, &[unit], expected);
     }
@@ -245,12 +244,47 @@ fn pictures_are_known_by_their_nal_units() {
 }
 
 #[test]
+fn units_of_other_layers_are_no_pictures_and_are_taken_out() {
+    for (codec, units, kept) in [
+        // An IDR of an enhancement layer of HEVC, alone and behind the base layer's picture.
+        (VideoCodec::Hevc, &["2609af"][..], &[][..]),
+        (VideoCodec::Hevc, &["0201af", "2609af"], &["0201af"]),
+        // H.264: prefix, subset SPS, slices of scalable, multiview and auxiliary coding.
+        (
+            VideoCodec::H264,
+            &[
+                "09f0", "6f0102", "6e01", "419880", "740102", "330102", "750102",
+            ],
+            &["09f0", "419880"],
+        ),
+        (VideoCodec::H264, &["419880", "6801"], &["419880", "6801"]),
+    ] {
+        let (plain, expected) = (annex_b(units), annex_b(kept));
+        assert_eq!(inspect(codec, &plain).rap, Rap::No, "{units:?}");
+        let mut data = plain.clone();
+        drop_extensions(codec, &mut data);
+        assert_eq!(data, expected, "{units:?}");
+        for prefix in [1, 2, 4] {
+            let mut sized = Vec::new();
+            for unit in units {
+                let unit = hex(unit);
+                sized.extend_from_slice(&(unit.len() as u32).to_be_bytes()[4 - prefix..]);
+                sized.extend_from_slice(&unit);
+            }
+            to_annex_b(codec, &mut sized, prefix as u8).unwrap();
+            assert_eq!(sized, expected, "{units:?} ({prefix})");
+        }
+    }
+}
+
+#[test]
 fn mpeg2_pictures_are_known_by_group_and_type() {
     let check = |data: &str, rap: Rap, has_parameter_sets: bool| {
         let expected = UnitFacts {
             rap,
             has_parameter_sets,
             skipped_leading: false,
+            has_extensions: false,
             has_delimiter: true,
         };
         let mut data = hex(data);

@@ -2,9 +2,10 @@
 
 use std::collections::VecDeque;
 
-use super::pes::{PesHeader, Unwrap};
+use super::clock::{Clock, Pace, Standing};
+use super::pes::PesHeader;
 use super::psi::StreamCodec;
-use crate::media::audio::{FrameHeader, parse_frame_header};
+use crate::media::audio::{self, FrameHeader, parse_frame_header};
 use crate::media::time::Ticks90k;
 use crate::media::unit::{AccessUnit, AudioCodec, AudioTrack, Rap, StreamKind};
 
@@ -20,11 +21,13 @@ pub(super) struct AudioReader {
     data: Vec<u8>,
     /// Places in `data` where a PES packet begins, with its time.
     marks: VecDeque<(usize, Ticks90k)>,
+    pace: Pace,
     /// The last time stamp used, and how many samples ago that was.
     base: Option<(Ticks90k, i64)>,
     /// The last frame was followed by this one.
     synchronised: bool,
     track: Option<AudioTrack>,
+    trouble: Option<&'static str>,
     /// Whole frames.
     pub(super) ready: VecDeque<AccessUnit>,
     /// Buffers to use again.
@@ -41,9 +44,11 @@ impl AudioReader {
             codec,
             data: Vec::new(),
             marks: VecDeque::new(),
+            pace: Pace::default(),
             base: None,
             synchronised: false,
             track: None,
+            trouble: None,
             ready: VecDeque::new(),
             spare: Vec::new(),
             dropped: 0,
@@ -68,11 +73,19 @@ impl AudioReader {
         self.codec
     }
 
+    /// What is wrong with frames that look like some, as long as there was no whole one.
+    pub(super) fn trouble(&self) -> Option<&'static str> {
+        self.trouble.filter(|_| self.track.is_none())
+    }
+
     /// A PES packet begins.
-    pub(super) fn begin(&mut self, header: PesHeader, clock: &mut Unwrap) {
+    pub(super) fn begin(&mut self, header: PesHeader, clock: &mut Clock) {
         self.cut(false);
-        if let Some(pts) = header.pts {
-            self.marks.push_back((self.data.len(), clock.take(pts)));
+        let Some(pts) = header.pts else { return };
+        let (pts, _) = clock.take(pts, None);
+        // Under a time stamp that is wrong, frames follow those before them.
+        if let (Standing::Right(shift), _) = self.pace.take(pts, clock) {
+            self.marks.push_back((self.data.len(), pts + shift));
         }
     }
 
@@ -89,7 +102,7 @@ impl AudioReader {
 
     /// Bytes are missing here: the frames before are whole, the last one is not.
     pub(super) fn lose(&mut self) {
-        self.cut(false);
+        self.cut(self.synchronised);
         self.dropped += u64::from(!self.data.is_empty());
         self.data.clear();
         self.marks.clear();
@@ -117,6 +130,10 @@ impl AudioReader {
             && (rest.len() >= HEADER_BYTES)
         {
             let Some(header) = self.header(rest) else {
+                // Where a PES packet begins, a frame should.
+                if self.marks.iter().any(|&(place, _)| place == at) {
+                    self.trouble = self.trouble.or(audio::trouble(rest));
+                }
                 self.synchronised = false;
                 self.skip(&mut at);
                 continue;
@@ -124,6 +141,11 @@ impl AudioReader {
             let Some((frame, next)) = rest.split_at_checked(header.frame_bytes) else {
                 break;
             };
+            // The rest of the substreams may come with the next PES packet.
+            let may_go_on = header.codec == AudioCodec::Eac3 && next.len() < HEADER_BYTES;
+            if may_go_on && !at_end {
+                break;
+            }
             // A sync word in the middle of data looks like a frame: another must follow it.
             if !self.synchronised {
                 if next.len() < HEADER_BYTES && !at_end && at > 0 {
@@ -158,9 +180,15 @@ impl AudioReader {
         *at += 1;
     }
 
-    /// Reads a frame's header. MPEG audio tells its layer with the first one.
+    /// Reads a frame's header. MPEG audio tells its layer with the first one, and what is announced as AC-3
+    /// may be Enhanced AC-3.
     fn header(&mut self, data: &[u8]) -> Option<FrameHeader> {
         match self.codec {
+            StreamCodec::Audio(AudioCodec::Ac3) if self.track.is_none() => {
+                [AudioCodec::Ac3, AudioCodec::Eac3]
+                    .into_iter()
+                    .find_map(|codec| parse_frame_header(codec, data))
+            }
             StreamCodec::Audio(codec) => parse_frame_header(codec, data),
             StreamCodec::MpegAudio => [AudioCodec::Mp2, AudioCodec::Mp3]
                 .into_iter()
@@ -230,7 +258,7 @@ mod tests {
 
     #[test]
     fn a_frame_over_two_packets_is_counted_and_the_next_takes_the_time_stamp() {
-        let mut clock = Unwrap::default();
+        let mut clock = Clock::default();
         let mut reader = AudioReader::new(StreamCodec::Audio(AudioCodec::Aac));
         let bytes: Vec<u8> = (0..6).flat_map(frame).collect();
         reader.begin(header(1_000), &mut clock);
@@ -246,7 +274,7 @@ mod tests {
 
     #[test]
     fn an_entry_in_the_middle_of_a_frame_finds_the_next_one() {
-        let mut clock = Unwrap::default();
+        let mut clock = Clock::default();
         let mut reader = AudioReader::new(StreamCodec::Audio(AudioCodec::Aac));
         let bytes: Vec<u8> = (0..3).flat_map(frame).collect();
         reader.begin(header(1_000), &mut clock);
@@ -254,5 +282,35 @@ mod tests {
         reader.finish();
         assert_eq!(times(&reader), [1_000, 3_090]);
         assert_eq!((reader.dropped, reader.skipped_bytes), (0, 0));
+    }
+
+    /// An Enhanced AC-3 substream of 16 bytes at 48 kHz: independent stereo, or a dependent one.
+    fn substream(dependent: bool) -> Vec<u8> {
+        let mut bytes = vec![0x0B, 0x77, 0x00, 0x07, 0x34, 0x86];
+        if dependent {
+            bytes[2] = 0x40;
+        }
+        bytes.resize(16, 0);
+        bytes
+    }
+
+    #[test]
+    fn a_dependent_substream_belongs_to_its_frame_also_in_the_next_packet() {
+        let mut clock = Clock::default();
+        // Announced as AC-3, as some broadcasters do.
+        for announced in [AudioCodec::Eac3, AudioCodec::Ac3] {
+            let mut reader = AudioReader::new(StreamCodec::Audio(announced));
+            let frame = [substream(false), substream(true)].concat();
+            let bytes = frame.repeat(4);
+            for (n, piece) in bytes.chunks(16 + 32).enumerate() {
+                reader.begin(header(1_000 + n as u64 * 4_320), &mut clock);
+                reader.push(piece, true);
+            }
+            reader.finish();
+            assert_eq!((reader.dropped, reader.skipped_bytes), (0, 0));
+            assert!(reader.ready.iter().all(|unit| unit.data == frame));
+            // The second packet begins within a frame; the one after that takes its time stamp.
+            assert_eq!(times(&reader), [1_000, 3_880, 5_320, 9_640]);
+        }
     }
 }

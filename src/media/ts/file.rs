@@ -1,9 +1,10 @@
 //! Transport streams in files: packet size, programme, and seeking by bisection.
 
 use super::TsStream;
-use super::packet::{Packet, SYNC};
-use super::pes::{PesReader, Unwrap};
-use super::psi::StreamCodec;
+use super::clock::Unwrap;
+use super::packet::{Framer, Packet, SYNC};
+use super::pes::PesReader;
+use super::psi::{ProgramStream, StreamCodec};
 use crate::bail;
 use crate::error::Result;
 use crate::media::read_at::Source;
@@ -14,6 +15,10 @@ use crate::media::unit::{AccessUnit, Damage, Demuxer, Rap, StreamKind, Streams};
 const READ_BYTES: usize = 64 << 10;
 /// How far into a file its streams must have shown themselves.
 const HEAD_BYTES: u64 = 8 << 20;
+/// How much is seen of several programmes before one is taken.
+const COMPARED_BYTES: u64 = 2 << 20;
+/// How far back an entry is looked for; files without any are not played by us.
+const FARTHEST_BACK_BYTES: u64 = 256 << 20;
 /// Bisection stops at ranges of this size.
 const BISECT_BYTES: u64 = 256 << 10;
 /// How far a time stamp may be from a place in the file.
@@ -65,6 +70,37 @@ struct Entry {
     reached: bool,
 }
 
+/// Why streams of a file are not read.
+#[derive(Debug, Default)]
+pub(super) struct Trouble {
+    pub(super) video: Option<String>,
+    pub(super) audio: Option<&'static str>,
+    /// PIDs that can only be read with a key.
+    scrambled: Vec<u16>,
+}
+
+impl Trouble {
+    /// The name, for people, of a stream that is not read.
+    pub(super) fn name(&self, stream: &ProgramStream) -> String {
+        let is_scrambled = self.scrambled.contains(&stream.pid);
+        match stream.codec {
+            codec if is_scrambled && codec.is_video() => {
+                "a picture encrypted by the broadcaster".to_string()
+            }
+            _ if is_scrambled => "sound encrypted by the broadcaster".to_string(),
+            StreamCodec::OtherVideo(name) | StreamCodec::OtherAudio(name) => name.to_string(),
+            StreamCodec::Video(codec) => {
+                let trouble = self.video.clone();
+                trouble.unwrap_or_else(|| format!("{codec:?} without a beginning"))
+            }
+            StreamCodec::Audio(_) | StreamCodec::MpegAudio => {
+                let trouble = self.audio;
+                trouble.unwrap_or("sound without a whole frame").to_string()
+            }
+        }
+    }
+}
+
 /// A transport stream in a file.
 pub struct TsFile {
     pub(super) source: Source,
@@ -81,6 +117,7 @@ pub struct TsFile {
     pub(super) longest_seen: Option<(Ticks90k, u64)>,
     /// Damage in front of the last seek.
     damage: Damage,
+    pub(super) trouble: Trouble,
 }
 
 impl TsFile {
@@ -95,7 +132,7 @@ impl TsFile {
         let mut file = Self {
             source,
             stride,
-            stream: TsStream::new(),
+            stream: TsStream::of_file(stride.bytes),
             streams: Streams::default(),
             origin: Ticks90k::ZERO,
             offset: stride.first,
@@ -103,52 +140,81 @@ impl TsFile {
             entry: None,
             longest_seen: None,
             damage: Damage::default(),
+            trouble: Trouble::default(),
         };
-        let mut first = None;
-        let mut unit = AccessUnit::default();
-        loop {
-            let more = file.fill()?;
-            // What comes out before everything is known would come first again: only its time is used.
-            while first.is_none() && file.stream.next(&mut unit) {
-                first = Some(unit.dts);
-            }
-            if !more || file.offset > HEAD_BYTES || file.stream.is_described() {
-                break;
-            }
+        let mut first = file.read_head()?;
+        if !file.stream.is_described() && file.stream.decide() {
+            // Others of its streams are the ones that there is anything of.
+            file.offset = file.stride.first;
+            file.stream = file.stream.restarted();
+            first = file.read_head()?;
         }
         let name = file.source.name();
         if !file.stream.has_program() {
             bail!(
-                Damaged,
+                Unsupported,
                 "{name} has no programme map in its first {HEAD_BYTES} bytes"
             );
         }
         file.stream.finish();
+        let trouble = Trouble {
+            video: file.stream.video_trouble().map(str::to_owned),
+            audio: file.stream.audio_trouble(),
+            scrambled: file.scrambled_streams(),
+        };
         file.stream.drop_undescribed();
         file.streams = file.stream.streams().clone();
         if file.streams == Streams::default() {
-            bail!(Unsupported, "{name} holds {}", file.content());
+            let content = file.content(&trouble);
+            bail!(Unsupported, "{} holds {content}", file.source.name());
         }
+        let mut unit = AccessUnit::default();
         while first.is_none() && file.stream.next(&mut unit) {
             first = Some(unit.dts);
         }
+        file.trouble = trouble;
         file.origin = first.unwrap_or_default();
         file.enter(file.stride.first);
+        // What was looked at is read once more.
+        file.damage = Damage::default();
         Ok(file)
     }
 
+    /// Reads until all streams are described. Returns the first time stamp, if it has come out.
+    fn read_head(&mut self) -> Result<Option<Ticks90k>> {
+        let (mut first, mut unit) = (None, AccessUnit::default());
+        loop {
+            let more = self.fill()?;
+            // What comes out before everything is known would come first again: only its time is used.
+            while first.is_none() && self.stream.next(&mut unit) {
+                first = Some(unit.dts);
+            }
+            if self.stream.is_undecided() && (!more || self.offset > COMPARED_BYTES) {
+                self.stream.decide();
+                self.stream = self.stream.restarted();
+                self.offset = self.stride.first;
+                continue;
+            }
+            if !more || self.offset > HEAD_BYTES || self.stream.is_described() {
+                return Ok(first);
+            }
+        }
+    }
+
+    /// PIDs of the programme that can only be read with a key.
+    fn scrambled_streams(&self) -> Vec<u16> {
+        let streams = self.stream.program().iter();
+        streams
+            .filter(|stream| self.stream.is_scrambled(stream))
+            .map(|stream| stream.pid)
+            .collect()
+    }
+
     /// What the programme map says, for people.
-    fn content(&self) -> String {
-        let names: Vec<_> = self
-            .stream
-            .program()
-            .iter()
-            .map(|stream| match stream.codec {
-                StreamCodec::OtherVideo(name) | StreamCodec::OtherAudio(name) => name.to_string(),
-                StreamCodec::MpegAudio => "MPEG audio without a whole frame".to_string(),
-                codec => format!("{codec:?} without a beginning"),
-            })
-            .collect();
+    fn content(&self, trouble: &Trouble) -> String {
+        let streams = self.stream.program().iter();
+        let mut names: Vec<_> = streams.map(|stream| trouble.name(stream)).collect();
+        names.dedup();
         if names.is_empty() {
             "neither picture nor sound".to_string()
         } else {
@@ -172,23 +238,8 @@ impl TsFile {
         let bytes = self.source.read_at(self.offset, &mut self.buffer)?;
         let read = self.buffer.get(..bytes).unwrap_or_default();
         self.offset += bytes as u64;
-        if self.stride.bytes == super::packet::PACKET_BYTES {
-            self.stream.push(read);
-            return Ok(bytes > 0);
-        }
-        let mut used = 0;
-        for packet in read.chunks(self.stride.bytes) {
-            // The last one goes with the next read, unless the file ends.
-            if packet.len() < self.stride.bytes && bytes == READ_BYTES {
-                break;
-            }
-            used += packet.len();
-            if packet.first() == Some(&SYNC) {
-                self.stream.push(packet.get(..188).unwrap_or(packet));
-            }
-        }
-        self.offset -= (bytes - used) as u64;
-        Ok(used > 0)
+        self.stream.push(read);
+        Ok(bytes > 0)
     }
 
     /// The next unit of the stream, whatever was sought.
@@ -206,30 +257,27 @@ impl TsFile {
     fn stamp_behind(&self, offset: u64) -> Result<Option<Ticks90k>> {
         let pid = self.stream.video_pid().or(self.stream.audio_pid());
         let mut buffer = vec![0; READ_BYTES];
+        let mut framer = Framer::new(self.stride.bytes);
         let mut at = self.stride.align(offset);
         let end = at.saturating_add(STAMP_BYTES);
-        while at < end {
+        let mut stamp = None;
+        while at < end && stamp.is_none() {
             let bytes = self.source.read_at(at, &mut buffer)?;
-            for packet in buffer
-                .get(..bytes)
-                .unwrap_or_default()
-                .chunks(self.stride.bytes)
-            {
-                let packet = packet.get(..188).and_then(Packet::parse);
+            framer.push(buffer.get(..bytes).unwrap_or_default(), &mut |packet| {
+                let packet = Packet::parse(packet);
                 let Some(packet) = packet.filter(|p| p.start && Some(p.pid) == pid) else {
-                    continue;
+                    return;
                 };
                 let piece = PesReader::default().push(true, packet.payload);
-                if let Some(pts) = piece.header.and_then(|header| header.pts) {
-                    return Ok(Some(Unwrap::from_origin(self.origin).take(pts)));
-                }
-            }
-            if bytes < self.stride.bytes {
+                let pts = piece.header.and_then(|header| header.pts);
+                stamp = stamp.or(pts);
+            });
+            if bytes == 0 {
                 break;
             }
-            at += (bytes - bytes % self.stride.bytes) as u64;
+            at += bytes as u64;
         }
-        Ok(None)
+        Ok(stamp.map(|pts| Unwrap::from_origin(self.origin).take(pts)))
     }
 
     /// A place whose first time stamp is not after `target`, at most [`BISECT_BYTES`] before one that is.
@@ -260,7 +308,8 @@ impl TsFile {
                 }
                 entry = Some(unit.pts);
             }
-            if leads && entry.is_some() && unit.dts > target {
+            let is_far = self.offset.saturating_sub(from) > FARTHEST_BACK_BYTES;
+            if leads && unit.dts > target && (entry.is_some() || is_far) {
                 break;
             }
         }
@@ -279,7 +328,7 @@ impl Demuxer for TsFile {
         loop {
             let from = place.saturating_sub(back);
             let (entry, at_or_before) = self.entry_from(from, target)?;
-            if !at_or_before && from > self.stride.first {
+            if !at_or_before && from > self.stride.first && back < FARTHEST_BACK_BYTES {
                 back = back.saturating_mul(2);
                 continue;
             }

@@ -1,14 +1,18 @@
 //! MPEG transport streams (ISO 13818-1) to access units: [`TsStream`] takes bytes as they come (ffmpeg's
 //! pipe), [`TsFile`] is a demuxer over a file of 188-, 192- or 204-byte packets.
 //!
-//! Takes the first programme that has a picture or sound of ours, and of it the first of each. Damage
-//! costs the units it touches; time stamps come out unwrapped, units merged by their DTS. What waits is
-//! bounded: one picture of 32 MB, and a second of units of one stream while the other has none.
+//! Takes one programme, and of it the first picture and sound of ours that are there. Damage costs the units
+//! it touches; time stamps come out unwrapped, wrong ones left out and new time bases followed, units merged
+//! by their DTS. What waits is bounded: one picture of 12 MB, and a second of units (at most 12 MB) of one
+//! stream while the other has none.
 
 mod audio;
+mod clock;
 mod file;
+mod mpeg2;
 mod packet;
 mod pes;
+mod programs;
 pub(crate) mod psi;
 mod survey;
 mod video;
@@ -18,9 +22,11 @@ pub use file::TsFile;
 use std::collections::VecDeque;
 
 use self::audio::AudioReader;
+use self::clock::Clock;
 use self::packet::{Framer, NULL_PID, Packet};
-use self::pes::{PesReader, Unwrap};
-use self::psi::{ProgramStream, Sections, StreamCodec, parse_pat, parse_pmt};
+use self::pes::PesReader;
+use self::programs::{Counts, Programs, pick};
+use self::psi::{ProgramStream, StreamCodec};
 use self::video::{UNIT_BYTES, VideoReader};
 use super::nal::VideoConfig;
 use super::time::Ticks90k;
@@ -82,14 +88,24 @@ impl TsStream {
         Self::default()
     }
 
+    /// A stream of a file, whose packets lie `stride` bytes apart: its programmes are compared.
+    fn of_file(stride: usize) -> Self {
+        let mut stream = Self {
+            framer: Framer::new(stride),
+            core: Core::default(),
+        };
+        stream.core.programs.compares = true;
+        stream.core.counts = Some(Counts::default());
+        stream
+    }
+
     /// A stream that is entered at another place: the programme is known already.
     fn resumed(&self, origin: Ticks90k) -> Self {
         let core = &self.core;
         Self {
-            framer: Framer::default(),
+            framer: self.framer.resumed(),
             core: Core {
-                program: core.program.clone(),
-                map_pid: core.map_pid,
+                programs: core.programs.resumed(),
                 video: core
                     .video
                     .as_ref()
@@ -98,11 +114,18 @@ impl TsStream {
                     .audio
                     .as_ref()
                     .map(|line| Line::new(line.pid, line.reader.resumed())),
-                clock: Unwrap::from_origin(origin),
+                clock: Clock::from_origin(origin),
                 streams: core.streams.clone(),
                 ..Core::default()
             },
         }
+    }
+
+    /// The same file from its beginning, with its programme decided.
+    fn restarted(&mut self) -> Self {
+        let mut stream = self.resumed(Ticks90k::ZERO);
+        stream.core.counts = self.core.counts.take();
+        stream
     }
 
     /// Takes the next bytes, in pieces of any size. Take the units that they complete before more are pushed:
@@ -114,7 +137,9 @@ impl TsStream {
 
     /// Nothing comes any more: what is left comes out of [`TsStream::next`].
     pub fn finish(&mut self) {
-        self.core.finish();
+        let core = &mut self.core;
+        self.framer.finish(&mut |packet| core.packet(packet));
+        core.finish();
     }
 
     /// Fills `unit` with the next unit, reusing its buffer; `false` when more bytes must be pushed first,
@@ -143,7 +168,29 @@ impl TsStream {
 
     /// Whether a programme map table was seen.
     fn has_program(&self) -> bool {
-        !self.core.program.is_empty()
+        self.core.programs.have_map()
+    }
+
+    /// Whether several programmes wait for [`TsStream::decide`].
+    fn is_undecided(&self) -> bool {
+        self.core.programs.compares && !self.core.programs.is_decided()
+    }
+
+    /// Takes the programme and the streams of which most has come. Returns whether they are others than before.
+    fn decide(&mut self) -> bool {
+        let core = &mut self.core;
+        let counts = core.counts.take().unwrap_or_default();
+        core.programs.decide(&counts);
+        let (video, audio) = pick(core.programs.streams(), &counts);
+        let picked = (video.map(|s| s.pid), audio.map(|s| s.pid));
+        let is_other = picked != (self.video_pid(), self.audio_pid());
+        let core = &mut self.core;
+        if is_other {
+            (core.video, core.audio) = (None, None);
+            core.take_streams(&counts);
+        }
+        core.counts = Some(counts);
+        is_other
     }
 
     /// Whether every stream that the programme promises is described.
@@ -167,7 +214,23 @@ impl TsStream {
 
     /// Pictures and sounds of the programme in the order of its map.
     fn program(&self) -> &[ProgramStream] {
-        &self.core.program
+        self.core.programs.streams()
+    }
+
+    /// Whether a stream can only be read with the broadcaster's key.
+    fn is_scrambled(&self, stream: &ProgramStream) -> bool {
+        let counts = self.core.counts.as_ref();
+        counts.is_some_and(|counts| counts.is_scrambled(stream.pid))
+    }
+
+    /// What is wrong with the pictures that are taken, when none of them can be read.
+    fn video_trouble(&self) -> Option<&str> {
+        self.core.video.as_ref()?.reader.trouble()
+    }
+
+    /// What is wrong with the frames of the sound that is taken, when none of them can be read.
+    fn audio_trouble(&self) -> Option<&'static str> {
+        self.core.audio.as_ref()?.reader.trouble()
     }
 
     fn video_config(&self) -> Option<&VideoConfig> {
@@ -186,16 +249,12 @@ impl TsStream {
 /// Everything behind the framing.
 #[derive(Debug, Default)]
 struct Core {
-    pat: Sections,
-    /// Programme map tables named by the PAT.
-    maps: Vec<(u16, Sections)>,
-    /// The programme taken; empty before there is one.
-    program: Vec<ProgramStream>,
-    /// PID of its map.
-    map_pid: Option<u16>,
+    programs: Programs,
+    /// While a file's streams are chosen: what there is of each.
+    counts: Option<Counts>,
     video: Option<Line<VideoReader>>,
     audio: Option<Line<AudioReader>>,
-    clock: Unwrap,
+    clock: Clock,
     streams: Streams,
     finished: bool,
 }
@@ -208,6 +267,13 @@ impl Core {
         if packet.pid == NULL_PID || packet.payload.is_empty() {
             return;
         }
+        if let Some(counts) = &mut self.counts {
+            counts.add(packet.pid, packet.scrambled);
+        }
+        // To the next clear packet, those before it count as lost.
+        if packet.scrambled {
+            return;
+        }
         if let Some(line) = self.video.as_mut().filter(|line| line.pid == packet.pid) {
             match continuity(&mut line.counter, &packet) {
                 Continuity::Repeated => return,
@@ -218,6 +284,9 @@ impl Core {
                 Continuity::Next => {}
             }
             let piece = line.pes.push(packet.start, packet.payload);
+            if let (true, Some(counts)) = (piece.scrambled, &mut self.counts) {
+                counts.hide(packet.pid);
+            }
             if let Some(header) = piece.header {
                 line.reader.begin(header, piece.body, &mut self.clock);
             }
@@ -235,6 +304,9 @@ impl Core {
                 Continuity::Next => {}
             }
             let piece = line.pes.push(packet.start, packet.payload);
+            if let (true, Some(counts)) = (piece.scrambled, &mut self.counts) {
+                counts.hide(packet.pid);
+            }
             if let Some(header) = piece.header {
                 line.reader.begin(header, &mut self.clock);
             }
@@ -242,101 +314,45 @@ impl Core {
             if self.streams.audio.is_none() {
                 self.streams.audio = line.reader.track();
             }
-        } else {
-            self.table(&packet);
+        } else if self.programs.push(&packet) {
+            if self.video.is_none() && self.audio.is_none() {
+                self.take_streams(&Counts::default());
+            } else {
+                self.follow();
+            }
         }
     }
 
-    fn table(&mut self, packet: &Packet<'_>) {
-        if packet.pid == 0 {
-            let mut found = None;
-            self.pat.push(packet.start, packet.payload, &mut |section| {
-                found = parse_pat(section).or(found.take());
-            });
-            if let Some(pids) = found {
-                self.maps.retain(|(pid, _)| pids.contains(pid));
-                for pid in pids {
-                    if !self.maps.iter().any(|(known, _)| *known == pid) {
-                        self.maps.push((pid, Sections::default()));
-                    }
-                }
-            }
-            return;
-        }
-        let Some((pid, sections)) = self.maps.iter_mut().find(|(pid, _)| *pid == packet.pid) else {
-            return;
-        };
-        if self.map_pid.is_some_and(|map| map != *pid) {
-            return;
-        }
-        let (pid, mut found) = (*pid, None);
-        sections.push(packet.start, packet.payload, &mut |section| {
-            found = parse_pmt(section).or(found.take());
-        });
-        if let Some(streams) = found.filter(|streams| *streams != self.program) {
-            self.choose(pid, streams);
-        }
-    }
-
-    /// Takes over a programme map: the first of its pictures and sounds that we carry. A later map may
-    /// move a stream to another PID, never change what it is.
-    fn choose(&mut self, pid: u16, program: Vec<ProgramStream>) {
-        let carried = |stream: &&ProgramStream| {
-            matches!(
-                stream.codec,
-                StreamCodec::Video(_) | StreamCodec::Audio(_) | StreamCodec::MpegAudio
-            )
-        };
-        if !program.iter().any(|stream| carried(&stream)) {
-            // Kept for its names only, unless a programme that we can use comes.
-            if self.map_pid.is_none() && self.program.is_empty() {
-                self.program = program;
-            }
-            return;
-        }
-        let first_choice = self.map_pid.is_none();
-        self.map_pid = Some(pid);
-        if first_choice {
-            for stream in &program {
-                match stream.codec {
-                    StreamCodec::Video(codec) if self.video.is_none() => {
-                        self.video = Some(Line::new(stream.pid, VideoReader::new(codec)));
-                    }
-                    StreamCodec::Audio(_) | StreamCodec::MpegAudio if self.audio.is_none() => {
-                        self.audio = Some(Line::new(stream.pid, AudioReader::new(stream.codec)));
-                    }
-                    _ => {}
-                }
-            }
-        } else {
-            self.follow(&program);
-        }
-        self.program = program;
-    }
-
-    /// Moves the lines to the PIDs that the same codecs now have.
-    fn follow(&mut self, program: &[ProgramStream]) {
-        if let Some(line) = &mut self.video
-            && !program.iter().any(|stream| stream.pid == line.pid)
+    /// Reads the picture and the sound of the programme from here on.
+    fn take_streams(&mut self, counts: &Counts) {
+        let (video, audio) = pick(self.programs.streams(), counts);
+        if let Some(stream) = video
+            && let StreamCodec::Video(codec) = stream.codec
         {
+            self.video = Some(Line::new(stream.pid, VideoReader::new(codec)));
+        }
+        self.audio = audio.map(|stream| Line::new(stream.pid, AudioReader::new(stream.codec)));
+    }
+
+    /// The map has changed: moves the lines to the PIDs that the same codecs now have. A later map may move a
+    /// stream to another PID, never change what it is.
+    fn follow(&mut self) {
+        let streams = self.programs.streams();
+        if let Some(line) = &mut self.video {
             let codec = StreamCodec::Video(line.reader.codec());
-            if let Some(stream) = program.iter().find(|stream| stream.codec == codec) {
+            if let Some(pid) = moved(streams, line.pid, |other| other == codec) {
                 line.reader.lose();
                 line.pes.reset();
-                (line.pid, line.counter) = (stream.pid, None);
+                (line.pid, line.counter) = (pid, None);
             }
         }
-        if let Some(line) = &mut self.audio
-            && !program.iter().any(|stream| stream.pid == line.pid)
-        {
+        if let Some(line) = &mut self.audio {
             let codec = line.reader.codec();
-            let same = |stream: &&ProgramStream| {
-                stream.codec == codec || stream.codec == StreamCodec::MpegAudio
-            };
-            if let Some(stream) = program.iter().find(same) {
+            let is_alike = |other| codec.may_be(other) || other.may_be(codec);
+            if let Some(pid) = moved(streams, line.pid, is_alike) {
                 line.reader.lose();
                 line.pes.reset();
-                (line.pid, line.counter) = (stream.pid, None);
+                (line.pid, line.counter) = (pid, None);
             }
         }
     }
@@ -381,6 +397,22 @@ impl Core {
         }
         true
     }
+}
+
+/// Where a stream goes on that was on `pid`: nowhere else while it is there or nothing like it is anywhere, and
+/// nowhere at all while something else has taken its place.
+fn moved(
+    streams: &[ProgramStream],
+    pid: u16,
+    is_alike: impl Fn(StreamCodec) -> bool,
+) -> Option<u16> {
+    let at_its_place = streams.iter().find(|stream| stream.pid == pid);
+    if at_its_place.is_some_and(|stream| is_alike(stream.codec)) {
+        return None;
+    }
+    let elsewhere = streams.iter().find(|stream| is_alike(stream.codec));
+    let displaced = at_its_place.map(|_| NULL_PID);
+    elsewhere.map(|stream| stream.pid).or(displaced)
 }
 
 /// Whether the first unit need not wait for the other stream any longer.

@@ -1,12 +1,4 @@
-//! PES packets as they come out of transport packets (ISO 13818-1 §2.4.3.6), and their time stamps
-//! without the wrap at 33 bits.
-
-use crate::media::time::Ticks90k;
-
-/// Values of a time stamp.
-const WRAP: i64 = 1 << 33;
-/// Streams begin up to this long before the first time stamp that is seen.
-const EARLIER: i64 = 60 * 90_000;
+//! PES packets as they come out of transport packets (ISO 13818-1 §2.4.3.6).
 
 /// What the header of a PES packet says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,6 +18,8 @@ pub(super) struct Piece<'a> {
     pub(super) body: &'a [u8],
     /// The PES packet is known to be whole. One without a length ends where the next begins.
     pub(super) complete: bool,
+    /// A PES packet begins whose content can only be read with the broadcaster's key.
+    pub(super) scrambled: bool,
 }
 
 #[derive(Debug, Default)]
@@ -76,6 +70,13 @@ impl PesReader {
             self.state = State::Idle;
             return Piece::default();
         }
+        if marker & 0x30 != 0 {
+            self.state = State::Idle;
+            return Piece {
+                scrambled: true,
+                ..Piece::default()
+            };
+        }
         let fields_bytes = usize::from(*fields);
         let Some(fields) = rest.get(..fields_bytes) else {
             return Piece::default();
@@ -117,6 +118,7 @@ impl PesReader {
             header,
             body,
             complete,
+            scrambled: false,
         }
     }
 }
@@ -131,37 +133,6 @@ fn time_stamp(bytes: &[u8]) -> Option<u64> {
             | u64::from(d) << 7
             | u64::from(e >> 1),
     )
-}
-
-/// Turns 33-bit time stamps into ones that run on, the same way libavformat does for the first lap.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Unwrap {
-    last: Option<i64>,
-    /// Time stamps from here on for one lap are taken as they are.
-    floor: i64,
-}
-
-impl Unwrap {
-    /// For a place in a stream whose first time stamp was `origin`.
-    pub(super) fn from_origin(origin: Ticks90k) -> Self {
-        Self {
-            last: None,
-            floor: origin.0 - EARLIER,
-        }
-    }
-
-    pub(super) fn take(&mut self, raw: u64) -> Ticks90k {
-        let raw = raw as i64;
-        let value = match self.last {
-            // The nearest value with these 33 bits.
-            Some(last) => last + (raw - last + WRAP / 2).rem_euclid(WRAP) - WRAP / 2,
-            // A stream that begins within a minute of the wrap begins before zero.
-            None if self.floor == 0 && raw >= WRAP - EARLIER => raw - WRAP,
-            None => self.floor + (raw - self.floor).rem_euclid(WRAP),
-        };
-        self.last = Some(value);
-        Ticks90k(value)
-    }
 }
 
 #[cfg(test)]
@@ -190,31 +161,10 @@ mod tests {
             body.extend_from_slice(piece.body);
         }
         assert_eq!((headers, body), (vec![expected], vec![7, 8]));
-    }
 
-    #[test]
-    fn time_runs_on_over_the_wrap_in_both_directions() {
-        let wrap = WRAP as u64;
-        for (raw, expected) in [
-            (&[5, 10, 3][..], &[5, 10, 3][..]),
-            (&[wrap - 5, 5, wrap - 3], &[-5, 5, -3]),
-            (
-                &[wrap / 2, wrap - 9, 1, wrap / 2, wrap - 1, 0],
-                &[
-                    WRAP / 2,
-                    WRAP - 9,
-                    WRAP + 1,
-                    WRAP + WRAP / 2,
-                    2 * WRAP - 1,
-                    2 * WRAP,
-                ],
-            ),
-        ] {
-            let mut unwrap = Unwrap::default();
-            let times: Vec<_> = raw.iter().map(|&raw| unwrap.take(raw).0).collect();
-            assert_eq!(times, expected);
-        }
-        let mut unwrap = Unwrap::from_origin(Ticks90k(WRAP - 90_000_000));
-        assert_eq!(unwrap.take(100), Ticks90k(WRAP + 100));
+        let mut scrambled = packet;
+        scrambled[6] |= 0x10;
+        let piece = reader.push(true, &scrambled);
+        assert!(piece.scrambled && piece.header.is_none() && piece.body.is_empty());
     }
 }

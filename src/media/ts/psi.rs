@@ -20,7 +20,7 @@ pub(crate) fn crc32(bytes: &[u8]) -> u32 {
 }
 
 /// Puts the sections of one PID together.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Sections {
     buffer: Vec<u8>,
     /// Bytes are in order since a section began.
@@ -79,13 +79,17 @@ impl Sections {
     }
 }
 
-/// PIDs of the programme map tables that a PAT names; `None` when the section is none.
-pub(super) fn parse_pat(section: &[u8]) -> Option<Vec<u16>> {
+/// The programmes that a PAT names, each with the PID of its map; `None` when the section is none.
+pub(super) fn parse_pat(section: &[u8]) -> Option<Vec<(u16, u16)>> {
     let body = table_body(section, 0x00)?;
     let entries = body.as_chunks::<4>().0.iter();
-    let programs = entries.filter(|[high, low, ..]| (*high, *low) != (0, 0));
-    let pid = |&[_, _, high, low]: &[u8; 4]| u16::from_be_bytes([high & 0x1F, low]);
-    Some(programs.map(pid).take(PROGRAMS).collect())
+    let entry = |&[number_high, number_low, high, low]: &[u8; 4]| {
+        let number = u16::from_be_bytes([number_high, number_low]);
+        (number, u16::from_be_bytes([high & 0x1F, low]))
+    };
+    // Number 0 is that of the network information table.
+    let programs = entries.map(entry).filter(|(number, _)| *number != 0);
+    Some(programs.take(PROGRAMS).collect())
 }
 
 /// What an elementary stream is, as far as its programme map tells.
@@ -98,6 +102,34 @@ pub(super) enum StreamCodec {
     /// Sound or picture that we do not carry, by its name for people.
     OtherVideo(&'static str),
     OtherAudio(&'static str),
+}
+
+impl StreamCodec {
+    pub(super) fn is_video(self) -> bool {
+        matches!(self, Self::Video(_) | Self::OtherVideo(_))
+    }
+
+    pub(super) fn is_our_video(self) -> bool {
+        matches!(self, Self::Video(_))
+    }
+
+    pub(super) fn is_our_audio(self) -> bool {
+        matches!(self, Self::Audio(_) | Self::MpegAudio)
+    }
+
+    /// Whether frames of `other` may be what a map calls this.
+    pub(super) fn may_be(self, other: Self) -> bool {
+        let mpeg = matches!(other, Self::Audio(AudioCodec::Mp2 | AudioCodec::Mp3));
+        let is_enhanced = other == Self::Audio(AudioCodec::Eac3);
+        self == other
+            || (self == Self::MpegAudio && mpeg)
+            || (self == Self::Audio(AudioCodec::Ac3) && is_enhanced)
+    }
+
+    /// Whether it may be taken.
+    pub(super) fn is_ours(self) -> bool {
+        self.is_our_video() || self.is_our_audio()
+    }
 }
 
 /// One elementary stream of a programme.
@@ -114,14 +146,15 @@ pub(super) fn parse_pmt(section: &[u8]) -> Option<Vec<ProgramStream>> {
     let body = table_body(section, 0x02)?;
     let (&[_, _, high, low], rest) = body.split_first_chunk()?;
     let info = usize::from(u16::from_be_bytes([high & 0x0F, low]));
-    let mut rest = rest.get(info..)?;
+    let (info, mut rest) = rest.split_at_checked(info)?;
+    let is_blu_ray = is_registered(info, b"HDMV");
     let mut streams = Vec::new();
     while let Some((&[stream_type, pid_high, pid_low, high, low], next)) = rest.split_first_chunk()
     {
         let info = usize::from(u16::from_be_bytes([high & 0x0F, low]));
         let (descriptors, next) = next.split_at_checked(info)?;
         rest = next;
-        if let Some(codec) = stream_codec(stream_type, descriptors)
+        if let Some(codec) = stream_codec(stream_type, descriptors, is_blu_ray)
             && streams.len() < STREAMS
         {
             streams.push(ProgramStream {
@@ -162,35 +195,69 @@ fn language(bytes: &[u8]) -> Option<String> {
     known.then(|| String::from_utf8_lossy(code).to_ascii_lowercase())
 }
 
-/// Stream types of ISO 13818-1 table 2-34, ATSC A/52, and Blu-ray; DVB marks its private streams with
-/// descriptors (ETSI EN 300 468 §6.2, annex D). `None` for what is neither picture nor sound.
-fn stream_codec(stream_type: u8, bytes: &[u8]) -> Option<StreamCodec> {
+/// Whether there is a registration descriptor of `format` (§2.6.8).
+fn is_registered(bytes: &[u8], format: &[u8; 4]) -> bool {
+    descriptors(bytes).any(|(tag, content)| tag == 0x05 && content.starts_with(format))
+}
+
+/// Stream types of ISO 13818-1 table 2-34 and ATSC A/53 part 3; those of Blu-ray discs, under which
+/// broadcasters have other things (0x82 and 0x86 are subtitles and cue messages of cable networks); DVB
+/// marks private streams with descriptors (ETSI EN 300 468 §6.2, annex D). `None` for what is neither
+/// picture nor sound.
+fn stream_codec(stream_type: u8, bytes: &[u8], is_blu_ray: bool) -> Option<StreamCodec> {
     use StreamCodec::{Audio, MpegAudio, OtherAudio, OtherVideo, Video};
     let has = |wanted: u8| descriptors(bytes).any(|(tag, _)| tag == wanted);
-    let registered = |wanted: &[u8; 4]| {
-        descriptors(bytes).any(|(tag, content)| tag == 0x05 && content.starts_with(wanted))
+    // The extension descriptor tells its kind with its first byte (EN 300 468 §6.4).
+    let extends = |wanted: u8| {
+        descriptors(bytes).any(|(tag, content)| tag == 0x7F && content.first() == Some(&wanted))
     };
+    let registered = |wanted| is_registered(bytes, wanted);
     Some(match stream_type {
-        0x01 => OtherVideo("MPEG-1"),
+        0x80 if is_blu_ray => OtherAudio("PCM"),
+        0x82 if is_blu_ray => OtherAudio("DTS"),
+        0x83 if is_blu_ray => OtherAudio("TrueHD"),
+        0x84 | 0xA1 if is_blu_ray => Audio(AudioCodec::Eac3),
+        0x85 | 0x86 | 0xA2 if is_blu_ray => OtherAudio("DTS-HD"),
+        0x01 => OtherVideo("MPEG-1 video"),
         0x02 => Video(VideoCodec::Mpeg2),
         0x03 | 0x04 => MpegAudio,
         0x0F => Audio(AudioCodec::Aac),
         0x10 => OtherVideo("MPEG-4 Part 2"),
         0x11 => OtherAudio("AAC in LATM"),
         0x1B => Video(VideoCodec::H264),
+        0x1C => OtherAudio("AAC without framing"),
+        0x21 => OtherVideo("JPEG 2000"),
         0x24 => Video(VideoCodec::Hevc),
+        0x2D | 0x2E => OtherAudio("MPEG-H 3D Audio"),
         0x33 => OtherVideo("VVC"),
+        0x42 => OtherVideo("AVS"),
+        0xCF | 0xC1 | 0xC2 => OtherAudio("sound encrypted with SAMPLE-AES"),
+        0xD1 => OtherVideo("Dirac"),
+        0xD2 => OtherVideo("AVS2"),
+        0xD4 => OtherVideo("AVS3"),
+        0xDB => OtherVideo("H.264 encrypted with SAMPLE-AES"),
         0xEA => OtherVideo("VC-1"),
         0x81 => Audio(AudioCodec::Ac3),
-        0x84 | 0x87 => Audio(AudioCodec::Eac3),
-        0x82 | 0x85 | 0x86 | 0x8A => OtherAudio("DTS"),
+        0x87 => Audio(AudioCodec::Eac3),
+        0x8A => OtherAudio("DTS"),
+        // ffmpeg says no more of it.
+        0x82 if bytes.is_empty() => OtherAudio("DTS"),
         0x83 => OtherAudio("TrueHD"),
+        0x82 | 0x85 | 0x86 if registered(b"DTS1") || registered(b"DTS2") => OtherAudio("DTS"),
         0x06 if has(0x6A) || registered(b"AC-3") => Audio(AudioCodec::Ac3),
         0x06 if has(0x7A) || registered(b"EAC3") => Audio(AudioCodec::Eac3),
         0x06 if registered(b"HEVC") => Video(VideoCodec::Hevc),
-        0x06 if has(0x7B) || registered(b"DTS1") || registered(b"DTS2") => OtherAudio("DTS"),
+        0x06 if has(0x7B) || registered(b"DTS1") || registered(b"DTS2") || registered(b"DTS3") => {
+            OtherAudio("DTS")
+        }
+        0x06 if extends(0x0E) => OtherAudio("DTS-HD"),
+        0x06 if extends(0x15) || registered(b"AC-4") => OtherAudio("AC-4"),
+        0x06 if extends(0x21) => OtherAudio("DTS-UHD"),
+        0x06 if has(0x7C) => OtherAudio("AAC in LATM"),
         0x06 if registered(b"Opus") => OtherAudio("Opus"),
+        0x06 if registered(b"BSSD") => OtherAudio("PCM"),
         0x06 if registered(b"AV01") => OtherVideo("AV1"),
+        0x06 if registered(b"VC-1") => OtherVideo("VC-1"),
         _ => return None,
     })
 }
@@ -228,15 +295,89 @@ mod tests {
         both.extend_from_slice(&[0xFF; 40]);
         sections.push(true, &both, &mut |s| found.push(s.to_vec()));
         assert_eq!(found, vec![pat.clone(); 3]);
-        assert_eq!(parse_pat(&pat), Some(vec![0x1000]));
+        assert_eq!(parse_pat(&pat), Some(vec![(1, 0x1000)]));
 
         let mut damaged = both.clone();
         damaged[12] ^= 1;
         sections.push(true, &damaged[..pat.len() + 1], &mut |_| panic!("damaged"));
     }
 
+    /// What a map with one stream says it is.
+    fn told(info: &[u8], stream_type: u8, descriptors: &[u8]) -> Option<StreamCodec> {
+        let mut bytes = vec![2, 0xB0, 0, 0, 1, 0xC1, 0, 0, 0xE1, 0, 0xF0];
+        bytes.push(info.len() as u8);
+        bytes.extend_from_slice(info);
+        bytes.extend_from_slice(&[stream_type, 0xE1, 0x01, 0xF0, descriptors.len() as u8]);
+        bytes.extend_from_slice(descriptors);
+        let streams = parse_pmt(&section(bytes)).expect("a map");
+        streams.first().map(|stream| stream.codec)
+    }
+
     #[test]
     fn streams_are_told_by_type_and_descriptors() {
+        use StreamCodec::{Audio, MpegAudio, OtherAudio, OtherVideo, Video};
+        let registration = |format: &[u8; 4]| [&[5, 4], &format[..]].concat();
+        let disc = registration(b"HDMV");
+        let none: &[u8] = &[];
+        for (stream_type, descriptors, expected) in [
+            (0x01, none, Some(OtherVideo("MPEG-1 video"))),
+            (0x02, none, Some(Video(VideoCodec::Mpeg2))),
+            (0x03, none, Some(MpegAudio)),
+            (0x04, none, Some(MpegAudio)),
+            (0x0F, none, Some(Audio(AudioCodec::Aac))),
+            (0x10, none, Some(OtherVideo("MPEG-4 Part 2"))),
+            (0x11, none, Some(OtherAudio("AAC in LATM"))),
+            (0x1B, none, Some(Video(VideoCodec::H264))),
+            (0x24, none, Some(Video(VideoCodec::Hevc))),
+            (0x33, none, Some(OtherVideo("VVC"))),
+            (0x81, none, Some(Audio(AudioCodec::Ac3))),
+            (0x87, none, Some(Audio(AudioCodec::Eac3))),
+            (
+                0xDB,
+                none,
+                Some(OtherVideo("H.264 encrypted with SAMPLE-AES")),
+            ),
+            // Teletext, subtitles, data.
+            (0x06, none, None),
+            (0x06, &[0x56, 1, 0], None),
+            (0x06, &[0x59, 1, 0], None),
+            (0x05, none, None),
+            (0x06, &[0x6A, 1, 0], Some(Audio(AudioCodec::Ac3))),
+            (0x06, &[0x7A, 1, 0], Some(Audio(AudioCodec::Eac3))),
+            (0x06, &[0x7B, 1, 0], Some(OtherAudio("DTS"))),
+            (0x06, &[0x7F, 2, 0x15, 0], Some(OtherAudio("AC-4"))),
+            (0x06, &[0x7F, 2, 0x06, 0], None),
+            (0x06, &registration(b"AC-3"), Some(Audio(AudioCodec::Ac3))),
+            (0x06, &registration(b"EAC3"), Some(Audio(AudioCodec::Eac3))),
+            (0x06, &registration(b"Opus"), Some(OtherAudio("Opus"))),
+            (0x06, &registration(b"AV01"), Some(OtherVideo("AV1"))),
+            // Cable networks: subtitles, cue messages.
+            (0x82, &[0x0A, 4, b'e', b'n', b'g', 0], None),
+            (0x86, &registration(b"CUEI"), None),
+        ] {
+            assert_eq!(
+                told(none, stream_type, descriptors),
+                expected,
+                "{stream_type:#x}"
+            );
+        }
+        for (stream_type, expected) in [
+            (0x1B, Some(Video(VideoCodec::H264))),
+            (0xEA, Some(OtherVideo("VC-1"))),
+            (0x80, Some(OtherAudio("PCM"))),
+            (0x81, Some(Audio(AudioCodec::Ac3))),
+            (0x82, Some(OtherAudio("DTS"))),
+            (0x83, Some(OtherAudio("TrueHD"))),
+            (0x84, Some(Audio(AudioCodec::Eac3))),
+            (0x86, Some(OtherAudio("DTS-HD"))),
+            (0x90, None),
+        ] {
+            assert_eq!(told(&disc, stream_type, none), expected, "{stream_type:#x}");
+        }
+    }
+
+    #[test]
+    fn languages_and_the_order_of_a_map_are_kept() {
         let pmt = section(
             [
                 &[2, 0xB0, 0, 0, 1, 0xC1, 0, 0, 0xE1, 0, 0xF0, 0][..],
@@ -250,15 +391,8 @@ mod tests {
             .concat(),
         );
         let streams = parse_pmt(&pmt).unwrap();
-        let brief: Vec<_> = streams.iter().map(|s| (s.pid, s.codec)).collect();
-        assert_eq!(
-            brief,
-            [
-                (0x100, StreamCodec::Video(VideoCodec::H264)),
-                (0x101, StreamCodec::Audio(AudioCodec::Ac3)),
-                (0x103, StreamCodec::Audio(AudioCodec::Eac3)),
-            ]
-        );
+        let pids: Vec<_> = streams.iter().map(|s| s.pid).collect();
+        assert_eq!(pids, [0x100, 0x101, 0x103]);
         assert_eq!(streams[1].language.as_deref(), Some("deu"));
     }
 }

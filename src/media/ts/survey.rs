@@ -9,7 +9,7 @@ use crate::media::probe::{
     self, AudioProbe, Chapter, Container, IndexPoint, Probe, ProbeSource, Survey, VideoProbe,
 };
 use crate::media::time::Ticks90k;
-use crate::media::unit::{AccessUnit, AudioCodec, Rap, StreamKind};
+use crate::media::unit::{AccessUnit, AudioCodec, AudioTrack, Rap, StreamKind};
 
 /// How much is read at each place, and at least as many entries seen there.
 const WINDOW_BYTES: u64 = 4 << 20;
@@ -108,28 +108,27 @@ impl TsFile {
             .program()
             .iter()
             .filter_map(|stream| {
-                let (codec, name) = match stream.codec {
-                    StreamCodec::Audio(codec) => (Some(codec), audio_name(codec)),
-                    StreamCodec::MpegAudio => (None, "MPEG audio"),
-                    StreamCodec::OtherAudio(name) => (None, name),
-                    StreamCodec::Video(_) | StreamCodec::OtherVideo(_) => return None,
+                let is_played = Some(stream.pid) == played;
+                let track = self.streams.audio.as_ref().filter(|_| is_played);
+                let has_track = self.streams.audio.is_some();
+                let (codec, name) = match (stream.codec, track) {
+                    (codec, _) if codec.is_video() => return None,
+                    (_, Some(track)) => copied(track),
+                    // Of those beside the one that is played, only the map is known.
+                    (StreamCodec::Audio(codec), _) if has_track => {
+                        (Some(codec), audio_name(codec).to_string())
+                    }
+                    (StreamCodec::MpegAudio, _) if has_track => (None, "MPEG audio".to_string()),
+                    _ => (None, self.trouble.name(stream)),
                 };
-                let track = self
-                    .streams
-                    .audio
-                    .as_ref()
-                    .filter(|_| Some(stream.pid) == played);
-                // Layouts that only a program config element inside the frames tells are not for copying.
-                let codec =
-                    track.map_or(codec, |track| (track.channels > 0).then_some(track.codec));
                 let probe = AudioProbe {
                     codec,
-                    name: codec.map_or(name, audio_name).to_string(),
+                    name,
                     rate_hz: track.map_or(0, |track| track.rate_hz),
                     channels: track.map_or(0, |track| track.channels),
                     language: stream.language.clone(),
                 };
-                Some((Some(stream.pid) != played, probe))
+                Some((!is_played, probe))
             })
             .collect();
         // The one that is played comes first; of the others only the programme map is known.
@@ -139,16 +138,12 @@ impl TsFile {
 
     fn video_probe(&self) -> Option<VideoProbe> {
         let config: Option<&VideoConfig> = self.stream.video_config();
-        let other = || {
-            self.stream
-                .program()
-                .iter()
-                .find_map(|stream| match stream.codec {
-                    StreamCodec::OtherVideo(name) => Some(name.to_string()),
-                    _ => None,
-                })
+        let not_read = || {
+            let mut streams = self.stream.program().iter();
+            let video = streams.find(|stream| stream.codec.is_video());
+            video.map(|stream| self.trouble.name(stream))
         };
-        let name = config.map(|config| config.name.clone()).or_else(other)?;
+        let name = config.map(|config| config.name.clone()).or_else(not_read)?;
         Some(VideoProbe {
             codec: config.map(|config| config.codec),
             name,
@@ -206,6 +201,21 @@ impl ProbeSource for TsFile {
             probe,
             end_bytes: self.source.size_bytes(),
         })
+    }
+}
+
+/// What a stream is copied as, and its name. ADTS says less than the headers of other containers: layouts that
+/// only a program config element inside the frames tells, and one channel of which the decoder may make two
+/// (HE-AAC v2 over a core of at most 24 kHz, ISO 14496-3 §1.6.6.2), are not for copying.
+fn copied(track: &AudioTrack) -> (Option<AudioCodec>, String) {
+    let rate_hz = track.rate_hz;
+    match (track.codec, track.channels) {
+        (AudioCodec::Aac, 0) => (None, "AAC with a program config element".to_string()),
+        (AudioCodec::Aac, 1) if rate_hz <= 24_000 => (
+            None,
+            format!("AAC of one channel at {rate_hz} Hz, perhaps HE-AAC v2,"),
+        ),
+        (codec, _) => (Some(codec), audio_name(codec).to_string()),
     }
 }
 

@@ -6,13 +6,17 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::pes::{PesHeader, Unwrap};
-use crate::media::nal::{self, VideoConfig};
+use super::clock::{Clock, Pace, Standing};
+use super::mpeg2::{self, Count, Picture};
+use super::pes::PesHeader;
+use crate::media::nal::{self, Field, Fields, VideoConfig};
 use crate::media::time::Ticks90k;
 use crate::media::unit::{AccessUnit, Rap, StreamKind, VideoCodec, VideoTrack};
 
 /// The largest picture that is gathered; the largest real ones are below 4 MB.
-pub(super) const UNIT_BYTES: usize = 32 << 20;
+pub(super) const UNIT_BYTES: usize = 12 << 20;
+/// How far a picture may be shown behind its decoding, and (broken) before it.
+const SHOWN_WITHIN: std::ops::RangeInclusive<Ticks90k> = Ticks90k(-90_000)..=Ticks90k(10 * 90_000);
 
 /// The time stamps that came with a place in the stream.
 #[derive(Clone, Copy, Debug)]
@@ -20,14 +24,7 @@ struct Mark {
     at: usize,
     pts: Ticks90k,
     dts: Ticks90k,
-}
-
-/// A picture that had time stamps of its own, to count from.
-#[derive(Clone, Copy, Debug)]
-struct Reference {
-    pts: Ticks90k,
-    dts: Ticks90k,
-    temporal: i64,
+    standing: Standing,
 }
 
 /// Gathers the pictures of one PID.
@@ -37,11 +34,21 @@ pub(super) struct VideoReader {
     /// Bytes of pictures that are not cut yet.
     data: Vec<u8>,
     marks: VecDeque<Mark>,
+    pace: Pace,
     /// Pictures larger than the cap are skipped up to the next time stamp.
     overflow: bool,
     config: Option<VideoConfig>,
+    /// Why there is none, when there were parameter sets.
+    trouble: Option<String>,
     parameter_sets: Arc<[u8]>,
-    reference: Option<Reference>,
+    /// MPEG-2: where times are counted from.
+    count: Option<Count>,
+    is_progressive: bool,
+    fields: Fields,
+    /// A field that waits for the other one of its frame.
+    half: Option<(AccessUnit, Field)>,
+    /// Layers above the one that we carry are taken out.
+    has_extensions: bool,
     /// Whole pictures in decode order.
     pub(super) ready: VecDeque<AccessUnit>,
     /// Buffers to use again.
@@ -56,10 +63,16 @@ impl VideoReader {
             codec,
             data: Vec::new(),
             marks: VecDeque::new(),
+            pace: Pace::default(),
             overflow: false,
             config: None,
+            trouble: None,
             parameter_sets: Arc::default(),
-            reference: None,
+            count: None,
+            is_progressive: false,
+            fields: Fields::new(codec),
+            half: None,
+            has_extensions: false,
             ready: VecDeque::new(),
             spare: Vec::new(),
             dropped: 0,
@@ -71,6 +84,9 @@ impl VideoReader {
         Self {
             config: self.config.clone(),
             parameter_sets: Arc::clone(&self.parameter_sets),
+            is_progressive: self.is_progressive,
+            fields: self.fields.clone(),
+            has_extensions: self.has_extensions,
             ..Self::new(self.codec)
         }
     }
@@ -96,24 +112,27 @@ impl VideoReader {
     }
 
     /// A PES packet begins, with `body` its first bytes.
-    pub(super) fn begin(&mut self, header: PesHeader, body: &[u8], clock: &mut Unwrap) {
+    pub(super) fn begin(&mut self, header: PesHeader, body: &[u8], clock: &mut Clock) {
         let aligned = matches!(body, [0, 0, 1, ..] | [0, 0, 0, 1, ..]);
         let Some(pts) = header.pts else {
             // Without time stamps it goes on with the picture before, or brings more of MPEG-2.
             return;
         };
+        let (pts, dts) = clock.take(pts, header.dts);
+        let (standing, before) = self.pace.take(dts, clock);
+        let doubtful = |mark: &&mut Mark| mark.standing == Standing::Doubtful;
+        if let (Some(before), Some(mark)) = (before, self.marks.iter_mut().find(doubtful)) {
+            mark.standing = before;
+        }
         self.cut(!aligned);
         self.overflow = false;
-        // The DTS never steps far; the PTS is near it.
-        let dts = clock.take(header.dts.unwrap_or(pts));
-        let mut near = *clock;
-        let pts = if header.dts.is_some() {
-            near.take(pts)
-        } else {
-            dts
-        };
         let at = self.data.len();
-        self.marks.push_back(Mark { at, pts, dts });
+        self.marks.push_back(Mark {
+            at,
+            pts,
+            dts,
+            standing,
+        });
     }
 
     /// More bytes of the stream.
@@ -134,12 +153,14 @@ impl VideoReader {
         self.dropped += u64::from(!self.data.is_empty());
         self.data.clear();
         self.marks.clear();
-        self.reference = None;
+        self.count = None;
+        self.ready.extend(self.half.take().map(|(unit, _)| unit));
     }
 
     /// Nothing comes any more.
     pub(super) fn finish(&mut self) {
         self.cut(false);
+        self.ready.extend(self.half.take().map(|(unit, _)| unit));
     }
 
     /// Takes back a buffer.
@@ -205,7 +226,7 @@ impl VideoReader {
     /// Where pictures begin in `data`.
     fn starts(&self) -> Vec<usize> {
         if self.codec == VideoCodec::Mpeg2 {
-            return mpeg2_starts(&self.data);
+            return mpeg2::starts(&self.data);
         }
         let mut starts: Vec<usize> = Vec::new();
         for mark in &self.marks {
@@ -218,16 +239,16 @@ impl VideoReader {
         starts
     }
 
-    fn emit(&mut self, data: Vec<u8>, mark: Option<Mark>) {
+    fn emit(&mut self, mut data: Vec<u8>, mark: Option<Mark>) {
         let facts = nal::inspect(self.codec, &data);
         if facts.has_parameter_sets {
             self.learn(&data);
         }
-        let duration = self
-            .config
-            .as_ref()
-            .map_or(Ticks90k::ZERO, |c| c.frame_duration);
-        let Some((pts, dts)) = self.times(&data, mark, duration) else {
+        self.has_extensions |= facts.has_extensions;
+        if self.has_extensions {
+            nal::drop_extensions(self.codec, &mut data);
+        }
+        let Some((pts, dts, duration)) = self.times(&data, mark) else {
             self.dropped += 1;
             return;
         };
@@ -236,7 +257,8 @@ impl VideoReader {
             return;
         }
         let needs_sets = facts.rap != Rap::No && !facts.has_parameter_sets;
-        self.ready.push_back(AccessUnit {
+        let field = self.fields.of(&data);
+        let unit = AccessUnit {
             kind: StreamKind::Video,
             pts: pts.max(dts),
             dts,
@@ -245,40 +267,50 @@ impl VideoReader {
             skipped_leading: facts.skipped_leading,
             parameter_sets: needs_sets.then(|| Arc::clone(&self.parameter_sets)),
             data,
-        });
+        };
+        self.pair(unit, field);
     }
 
-    /// Times of a picture: those that came with it, or for MPEG-2 those counted from the last that had some.
-    fn times(
-        &mut self,
-        data: &[u8],
-        mark: Option<Mark>,
-        duration: Ticks90k,
-    ) -> Option<(Ticks90k, Ticks90k)> {
-        if self.codec != VideoCodec::Mpeg2 {
-            return mark.map(|mark| (mark.pts, mark.dts));
+    /// Puts the two fields of a frame together that came as two units: only whole frames can be cut between.
+    fn pair(&mut self, unit: AccessUnit, field: Option<Field>) {
+        if let Some((mut first, half)) = self.half.take() {
+            if field.is_some_and(|field| half.is_completed_by(&field)) {
+                first.data.extend_from_slice(&unit.data);
+                self.recycle(unit.data);
+                self.ready.push_back(first);
+                return;
+            }
+            self.ready.push_back(first);
         }
-        let (temporal, new_group) = mpeg2_place(data)?;
-        let times = match (mark, self.reference) {
-            (Some(mark), _) => (mark.pts, mark.dts),
-            (None, Some(reference)) if !new_group => {
-                let shown = (temporal - reference.temporal).saturating_mul(duration.0);
-                (reference.pts + Ticks90k(shown), reference.dts + duration)
-            }
-            // Order starts anew with each group: the first picture shown follows all of the last group.
-            (None, Some(reference)) => {
-                let dts = reference.dts + duration;
-                let delay = Ticks90k((temporal + 1).saturating_mul(duration.0));
-                (dts + delay, dts)
-            }
-            (None, None) => return None,
+        match field {
+            Some(field) => self.half = Some((unit, field)),
+            None => self.ready.push_back(unit),
+        }
+    }
+
+    /// PTS, DTS and length of a picture: those that came with it, or for MPEG-2 those counted from the last that
+    /// had some.
+    fn times(&mut self, data: &[u8], mark: Option<Mark>) -> Option<(Ticks90k, Ticks90k, Ticks90k)> {
+        let config = self.config.as_ref();
+        let frame = config.map_or(Ticks90k::ZERO, |c| c.frame_duration);
+        let stamped = match mark {
+            Some(mark) => match mark.standing {
+                Standing::Right(shift) if SHOWN_WITHIN.contains(&(mark.pts - mark.dts)) => {
+                    Some((mark.pts + shift, mark.dts + shift))
+                }
+                _ => return None,
+            },
+            None => None,
         };
-        self.reference = Some(Reference {
-            pts: times.0,
-            dts: times.1,
-            temporal,
-        });
-        Some(times)
+        if self.codec != VideoCodec::Mpeg2 {
+            return stamped.map(|(pts, dts)| (pts, dts, frame));
+        }
+        let reorders = config.is_none_or(|config| config.reorder_depth > 0);
+        let picture = Picture::read(data, self.is_progressive)?;
+        let counted = || self.count.map(|count| count.next(picture, frame, reorders));
+        let (pts, dts) = stamped.or_else(counted)?;
+        self.count = Some(Count::after(self.count, picture, dts, frame, reorders));
+        Some((pts, dts, picture.duration(frame)))
     }
 
     /// Takes over the parameter sets of a random access point.
@@ -289,16 +321,26 @@ impl VideoReader {
             return;
         }
         // Sets that cannot be read do not replace those that can.
-        if let Ok(config) = nal::parse_parameter_sets(self.codec, &sets) {
-            self.parameter_sets = sets.into();
-            // The description is that of the beginning; later sets only travel with their pictures.
-            self.config.get_or_insert(config);
+        match nal::parse_parameter_sets(self.codec, &sets) {
+            Ok(config) => {
+                self.fields.learn(&sets);
+                self.is_progressive = mpeg2::is_progressive(&sets);
+                self.parameter_sets = sets.into();
+                // The description is that of the beginning; later sets only travel with their pictures.
+                self.config.get_or_insert(config);
+            }
+            Err(error) => self.trouble = Some(error.message().to_owned()),
         }
+    }
+
+    /// Why the stream has no description, as far as its parameter sets tell.
+    pub(super) fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref().filter(|_| self.config.is_none())
     }
 }
 
 /// Places of start codes (00 00 01) at or behind `from`, with the two bytes behind each.
-fn start_codes(data: &[u8], from: usize) -> impl Iterator<Item = (usize, u8, u8)> {
+pub(super) fn start_codes(data: &[u8], from: usize) -> impl Iterator<Item = (usize, u8, u8)> {
     let mut at = from;
     std::iter::from_fn(move || {
         loop {
@@ -344,56 +386,6 @@ fn unit_start(codec: VideoCodec, data: &[u8], from: usize) -> Option<usize> {
         .map(|(place, ..)| with_zero(data, place).max(from))
 }
 
-const MPEG2_PICTURE: u8 = 0x00;
-const MPEG2_SEQUENCE: u8 = 0xB3;
-const MPEG2_GROUP: u8 = 0xB8;
-
-/// temporal_reference of the picture header at `place` (ISO 13818-2 §6.2.3).
-fn temporal_reference(data: &[u8], place: usize) -> i64 {
-    match data.get(place + 4..place + 6) {
-        Some(&[high, low]) => i64::from(u16::from_be_bytes([high, low]) >> 6),
-        _ => 0,
-    }
-}
-
-/// Where MPEG-2 pictures begin: with the sequence or group header in front of them. Two fields of one
-/// frame are one picture; they share their temporal reference (§6.3.9).
-fn mpeg2_starts(data: &[u8]) -> Vec<usize> {
-    let mut starts: Vec<usize> = Vec::new();
-    let mut header: Option<usize> = None;
-    let mut last: Option<i64> = None;
-    for (place, code, _) in start_codes(data, 0) {
-        match code {
-            MPEG2_SEQUENCE | MPEG2_GROUP => {
-                header.get_or_insert(place);
-                last = None;
-            }
-            MPEG2_PICTURE => {
-                let temporal = temporal_reference(data, place);
-                if last != Some(temporal) {
-                    starts.push(header.unwrap_or(place));
-                }
-                (header, last) = (None, Some(temporal));
-            }
-            _ => {}
-        }
-    }
-    starts
-}
-
-/// The temporal reference of a picture and whether a group begins with it.
-fn mpeg2_place(data: &[u8]) -> Option<(i64, bool)> {
-    let mut new_group = false;
-    for (place, code, _) in start_codes(data, 0) {
-        match code {
-            MPEG2_GROUP => new_group = true,
-            MPEG2_PICTURE => return Some((temporal_reference(data, place), new_group)),
-            _ => {}
-        }
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -418,7 +410,7 @@ mod tests {
 
     /// Pushes `stream` as PES packets of these sizes, each with its PTS and DTS.
     fn units(stream: &[u8], packets: &[(usize, Option<(u64, u64)>)]) -> Vec<(i64, i64, usize)> {
-        let mut clock = Unwrap::default();
+        let mut clock = Clock::default();
         let mut reader = VideoReader::new(VideoCodec::Mpeg2);
         let mut rest = stream;
         for &(bytes, times) in packets {
