@@ -390,3 +390,33 @@ fn packets_of_204_bytes_come_out_as_from_ffmpeg() {
     std::fs::write(&path, long).unwrap();
     compare(&path, ROUNDED, &["--max-gap-frames", "1"]);
 }
+
+#[test]
+fn fragments_of_every_kind_come_out_as_from_ffmpeg() {
+    let sound_within = |audio| Within { audio, ..EXACT };
+    // The first frame is written twice as long as it is (no edit list): see above.
+    let hole = sound_within(1_440 + 3_840);
+    for (name, within) in [
+        ("frag_delay_moov.mp4", EXACT),
+        ("frag_dash.mp4", EXACT),
+        ("frag_sidx.mp4", EXACT),
+        ("h264_fragmented.mp4", hole),
+        ("frag_base_moof.mp4", hole),
+        ("frag_hybrid.mp4", hole),
+        ("frag_duration.mp4", hole),
+        ("frag_separate.mp4", hole),
+        ("frag_omit_offset.mp4", hole),
+        ("frag_isml.mp4", hole),
+        // ffmpeg moves both streams by a start that it has rounded; of the progressive file, by none.
+        ("frag_hevc_ac3.mp4", sound_within(2)),
+        ("frag_23976.mp4", ROUNDED),
+        // libavformat delays the pictures by how far the offsets reach below zero, one frame, but not the sound.
+        ("frag_negative_ctts.mp4", sound_within(3_600)),
+    ] {
+        compare(&sample(name), within, &["--max-audio-gap-frames", "4"]);
+    }
+    // Its muxer gave every second frame of sound the time of the next one, so that no checker likes it.
+    let name = "frag_every_frame.mp4";
+    let pair = Pair::of(&sample(name));
+    same_units(name, &pair.ours, &pair.theirs, sound_within(1_920));
+}

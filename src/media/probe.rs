@@ -1,9 +1,11 @@
 //! What a file is: streams, exact ends, random access points. The native probe of this module and
 //! ffprobe's answer (`ffmpeg::probe`) both come out as a [`Probe`], so nobody above asks which it was.
 
+use std::sync::Arc;
+
 use super::mkv::Mkv;
 use super::mp4::Mp4;
-use super::read_at::Source;
+use super::read_at::{KnownHead, Source};
 use super::time::Ticks90k;
 use super::ts::TsFile;
 use super::unit::{AccessUnit, AudioCodec, Demuxer, Rap, StreamKind, VideoCodec};
@@ -119,6 +121,7 @@ pub struct Chapter {
 /// Describes a file with our own demuxers. `Unsupported` says why only ffprobe can, `Damaged` where the
 /// damage is.
 pub fn probe(source: Source) -> Result<Probe> {
+    let source: Source = Arc::new(KnownHead::new(source)?);
     match container_of(&source)? {
         Container::Mp4 => finish(&mut Mp4::open_to_probe(source)?),
         Container::Matroska => Mkv::open_to_probe(source)?.probe(),

@@ -89,6 +89,48 @@ impl ReadAt for FileSource {
     }
 }
 
+/// A source whose first bytes are read once: telling the container and reading its head ask for the same.
+pub(crate) struct KnownHead {
+    inner: Source,
+    head: Vec<u8>,
+}
+
+impl KnownHead {
+    const BYTES: usize = 4096;
+
+    /// Reads the head.
+    pub(crate) fn new(inner: Source) -> Result<Self> {
+        let mut head = vec![0; Self::BYTES];
+        let read = inner.read_at(0, &mut head)?;
+        head.truncate(read);
+        Ok(Self { inner, head })
+    }
+}
+
+impl ReadAt for KnownHead {
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<usize> {
+        let wanted = offset.saturating_add(buf.len() as u64);
+        let is_known = wanted.min(self.size_bytes()) <= self.head.len() as u64;
+        let from = usize::try_from(offset).unwrap_or(usize::MAX);
+        match self.head.get(from..) {
+            Some(rest) if is_known => {
+                let n = rest.len().min(buf.len());
+                buf[..n].copy_from_slice(&rest[..n]);
+                Ok(n)
+            }
+            _ => self.inner.read_at(offset, buf),
+        }
+    }
+
+    fn size_bytes(&self) -> u64 {
+        self.inner.size_bytes()
+    }
+
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+}
+
 /// Bytes in memory: slates, fixtures, headers fetched once.
 #[derive(Debug)]
 pub struct BytesSource {

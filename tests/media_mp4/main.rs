@@ -8,6 +8,9 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod damage;
+mod fragments;
+mod odd;
+mod writer;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -66,6 +69,21 @@ const PLAYABLE: &[Playable] = {
         ("hevc_ac3.mp4", Some(Hevc), Some((Ac3, 48_000, 2))),
         ("hevc_hev1_eac3.mp4", Some(Hevc), Some((Eac3, 48_000, 2))),
         ("mpeg2_mp2.mp4", Some(Mpeg2), Some((Mp2, 48_000, 2))),
+        ("h264_fragmented.mp4", Some(H264), Some((Aac, 48_000, 2))),
+        ("frag_base_moof.mp4", Some(H264), Some((Aac, 48_000, 2))),
+        ("frag_hybrid.mp4", Some(H264), Some((Aac, 48_000, 2))),
+        ("frag_every_frame.mp4", Some(H264), Some((Aac, 48_000, 2))),
+        ("frag_duration.mp4", Some(H264), Some((Aac, 48_000, 2))),
+        ("frag_sidx.mp4", Some(H264), Some((Aac, 48_000, 2))),
+        ("frag_dash.mp4", Some(H264), Some((Aac, 48_000, 2))),
+        ("frag_delay_moov.mp4", Some(H264), Some((Aac, 48_000, 2))),
+        ("frag_negative_ctts.mp4", Some(H264), Some((Aac, 48_000, 2))),
+        ("frag_separate.mp4", Some(H264), Some((Aac, 48_000, 2))),
+        ("frag_omit_offset.mp4", Some(H264), Some((Aac, 48_000, 2))),
+        ("frag_isml.mp4", Some(H264), Some((Aac, 48_000, 2))),
+        ("frag_hevc_ac3.mp4", Some(Hevc), Some((Ac3, 48_000, 2))),
+        ("frag_23976.mp4", Some(H264), Some((Aac, 44_100, 2))),
+        ("frag_aac_only.m4a", None, Some((Aac, 48_000, 2))),
     ]
 };
 
@@ -134,11 +152,23 @@ fn streams_are_recognised() {
     }
 }
 
+/// How late libavformat shows the pictures: composition offsets below zero in fragments move both its times,
+/// against the sound, where ours leave the PTS alone (as both of us do with those of a movie box).
+fn late(name: &str) -> i64 {
+    if name == "frag_negative_ctts.mp4" {
+        3600
+    } else {
+        0
+    }
+}
+
 /// Compares what we yield of one stream with ffprobe's packets. Packets outside of the edit list may be missing.
 fn compare(name: &str, ours: &[&Seen], stream: &ProbedStream, header_bytes: usize) {
+    let is_video = stream.facts["codec_type"] == "video";
+    let late = if is_video { late(name) } else { 0 };
     let mut ours = ours.iter().peekable();
     for packet in &stream.packets {
-        let pts = stream.ticks(packet.pts);
+        let pts = stream.ticks(packet.pts) - late;
         let Some(unit) = ours.next_if(|u| u.pts == pts) else {
             assert!(
                 packet.discard,
@@ -147,7 +177,11 @@ fn compare(name: &str, ours: &[&Seen], stream: &ProbedStream, header_bytes: usiz
             );
             continue;
         };
-        assert_eq!(unit.dts, stream.ticks(packet.dts), "{name}: {packet:?}");
+        assert_eq!(
+            unit.dts,
+            stream.ticks(packet.dts) - late,
+            "{name}: {packet:?}"
+        );
         match unit.kind {
             StreamKind::Audio => assert_eq!(unit.bytes, packet.size + header_bytes, "{name}"),
             // Length prefixes and start codes have four bytes each.
@@ -251,9 +285,16 @@ fn a_seek_lands_on_the_last_random_access_point_and_goes_on_alike() {
             assert_eq!(sound, whole[from..], "{name}: {target}");
             if let (Some(first), Some(second)) = (sound.first(), sound.get(1)) {
                 assert!(second.pts > landed.0, "{name}: {target}");
-                let begins_late = from > 0 && first.pts > landed.0;
+                // The frame before ends too early, unless there is a hole.
+                let before = whole[..from].last().map_or(i64::MAX, |u| u.pts);
+                let usual = whole
+                    .windows(2)
+                    .map(|w| w[1].pts - w[0].pts)
+                    .filter(|d| *d > 0)
+                    .min();
+                let is_hole = first.pts.saturating_sub(before) > usual.unwrap() * 3 / 2;
                 assert!(
-                    !begins_late,
+                    from == 0 || first.pts <= landed.0 || is_hole,
                     "{name}: sound at {} for {landed:?}",
                     first.pts
                 );
@@ -265,7 +306,6 @@ fn a_seek_lands_on_the_last_random_access_point_and_goes_on_alike() {
 #[test]
 fn what_only_ffmpeg_can_play_is_refused_by_name() {
     for (name, part) in [
-        ("h264_fragmented.mp4", "fragmented MP4"),
         (
             "h264_cut.mp4",
             "edit list that begins between random access points",
@@ -296,12 +336,14 @@ fn the_probe_tells_ends_and_random_access_points_exactly() {
         let keys: Vec<_> = shown
             .iter()
             .filter(|p| p.key)
-            .map(|p| stream.ticks(p.pts))
+            .map(|p| stream.ticks(p.pts) - late(name))
             .collect();
         assert_eq!(found.start.0, keys[0], "{name}: start");
-        let duration = ffprobe_end(&path, kind);
+        let duration = ffprobe_end(&path, kind) - late(name);
+        // The last frame of sound may be meant to be cut; ffprobe tells its whole length.
+        let is_cut = name == "frag_aac_only.m4a";
         assert!(
-            (found.end.0 - duration).abs() <= 1,
+            (found.end.0 - duration).abs() <= if is_cut { 1920 } else { 1 },
             "{name}: end {} and {duration}",
             found.end.0
         );
@@ -372,13 +414,15 @@ fn ffprobe_end(path: &Path, kind: &str) -> i64 {
     let mut base = None;
     for line in text.lines() {
         if let Some((num, den)) = line.trim_end_matches(',').split_once('/') {
-            base = Some((num.parse::<i64>().unwrap(), den.parse::<i64>().unwrap()));
+            // A duration that is not known is "N/A".
+            let parts = num.parse::<i64>().ok().zip(den.parse::<i64>().ok());
+            base = parts.or(base);
         }
         let fields: Vec<_> = line.split(',').collect();
         if let [pts, duration, flags, ..] = fields[..]
             && !flags.contains('D')
         {
-            end = end.max(pts.parse::<i64>().unwrap() + duration.parse::<i64>().unwrap());
+            end = end.max(pts.parse::<i64>().unwrap() + duration.parse::<i64>().unwrap_or(0));
         }
     }
     let (num, den) = base.unwrap();

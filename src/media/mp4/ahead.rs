@@ -5,8 +5,9 @@ use crate::error::Result;
 use crate::media::read_at::Source;
 use crate::media::unit::StreamKind;
 
-/// What is read ahead of pictures; sound that lies between them comes with it.
-const PICTURES_BYTES: usize = 64 << 10;
+/// What is read ahead of pictures; sound that lies between them comes with it. Twice as much would save 4 to 8 % of
+/// the CPU that demultiplexing takes (10 µs of each second at 5 Mbit/s), and cost each open file its own 32 KB.
+const PICTURES_BYTES: usize = 32 << 10;
 /// What is read ahead of sound that lies apart.
 const SOUND_BYTES: usize = 8 << 10;
 /// What is read where the position jumped to: perhaps one sample is all that is wanted there.
@@ -51,8 +52,8 @@ impl Window {
         from.and_then(|from| filled.get(from..)).unwrap_or_default()
     }
 
-    /// Holds what lies at `offset`.
-    fn fill(&mut self, source: &Source, offset: u64) -> Result<()> {
+    /// Holds what lies at `offset`, at least `wanted` bytes of it.
+    fn fill(&mut self, source: &Source, offset: u64, wanted: usize) -> Result<()> {
         let end = self.start + self.filled as u64;
         let follows = offset >= end && offset - end <= self.largest_bytes as u64;
         self.read_bytes = if follows && self.filled > 0 {
@@ -60,6 +61,7 @@ impl Window {
         } else {
             JUMP_BYTES
         }
+        .max(wanted)
         .min(self.largest_bytes);
         if self.bytes.len() < self.read_bytes {
             self.bytes.resize(self.read_bytes, 0);
@@ -107,7 +109,7 @@ impl ReadAhead {
             StreamKind::Audio => &mut self.sound,
         };
         if bytes < window.largest_bytes {
-            window.fill(&self.source, offset)?;
+            window.fill(&self.source, offset, bytes)?;
             let held = window.held(offset);
             let have = held.len().min(bytes);
             out.extend_from_slice(held.get(..have).unwrap_or_default());

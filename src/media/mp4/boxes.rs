@@ -46,6 +46,7 @@ pub(super) struct BoxReader {
     source: Source,
     start: u64,
     buffer: Vec<u8>,
+    rest_bytes: u64,
 }
 
 impl BoxReader {
@@ -54,7 +55,18 @@ impl BoxReader {
             source,
             start: 0,
             buffer: Vec::new(),
+            rest_bytes: 0,
         }
+    }
+
+    /// From now on, a jump to where no more than `bytes` of the file are left reads all of them.
+    pub(super) fn takes_rest_below(&mut self, bytes: u64) {
+        self.rest_bytes = bytes;
+    }
+
+    /// What was read last, and from where.
+    pub(super) fn into_buffer(self) -> (u64, Vec<u8>) {
+        (self.start, self.buffer)
     }
 
     pub(super) fn source(&self) -> &Source {
@@ -66,7 +78,12 @@ impl BoxReader {
         let within = offset >= self.start
             && offset.saturating_add(count as u64) <= self.start + self.buffer.len() as u64;
         if !within {
-            self.buffer.resize(BUFFER_BYTES, 0);
+            let rest = self.source.size_bytes().saturating_sub(offset);
+            let length = match offset {
+                1.. if rest <= self.rest_bytes => rest as usize,
+                _ => BUFFER_BYTES,
+            };
+            self.buffer.resize(length.max(BUFFER_BYTES), 0);
             let read = self.source.read_at(offset, &mut self.buffer)?;
             self.buffer.truncate(read);
             self.start = offset;

@@ -33,7 +33,7 @@ fn from_track(mp4: &Mp4) -> Result<Vec<Chapter>> {
         return Ok(chapters);
     };
     let mut samples = Samples::new(mp4.source.clone(), track.tables);
-    let timeline = Timeline::new(&mp4.source, track, mp4.movie.timescale, &mut samples)?;
+    let timeline = Timeline::new(&mp4.source, track, mp4.movie.timescale, &mut samples, false)?;
     samples.seek(0)?;
     while let Some(sample) = samples.peek()?
         && chapters.len() < CHAPTERS_MAX

@@ -1,13 +1,19 @@
-//! MP4, M4V and QuickTime files (ISO 14496-12, ISO 14496-14, ISO 14496-15), progressive: the tables of
-//! moov are read through small windows, samples straight into the unit's buffer.
+//! MP4, M4V and QuickTime files (ISO 14496-12, ISO 14496-14, ISO 14496-15), progressive and fragmented: the
+//! tables of moov are read through small windows, fragments where they stand, samples straight into the unit's
+//! buffer.
 //!
-//! Holds less than 0.1 MB whatever the length of a film. Whatever cannot be played exactly as
-//! libavformat would is refused by name, so that ffmpeg plays it: fragmented and encrypted files, edit
-//! lists with several parts or between random access points, pictures that must be turned.
+//! Holds about 0.1 MB whatever the length of a film. Whatever cannot be played exactly as libavformat would
+//! is refused by name, so that ffmpeg plays it: encrypted files, edit lists with several parts or between random
+//! access points, pictures that must be turned, tracks that change their codec.
 
 mod ahead;
 mod boxes;
 mod chapters;
+mod cursor;
+mod fragments;
+mod index;
+mod loading;
+mod moof;
 mod opening;
 mod samples;
 mod stsd;
@@ -17,7 +23,9 @@ mod timeline;
 mod track;
 
 use self::ahead::ReadAhead;
-use self::samples::{Sample, Samples};
+use self::cursor::Cursor;
+use self::index::Index;
+use self::samples::{Place, Sample};
 use self::stsd::Description;
 use self::timeline::Timeline;
 use self::track::{Movie, Track, TrackKind};
@@ -46,6 +54,8 @@ pub struct Mp4 {
     streams: Streams,
     video: Option<Stream>,
     audio: Option<Stream>,
+    /// Where the fragments lie; none in a progressive file.
+    index: Option<Index>,
     /// The picture that a seek had to read: given out first.
     entry: Option<AccessUnit>,
     damage: Damage,
@@ -54,38 +64,73 @@ pub struct Mp4 {
 /// One played track.
 struct Stream {
     track: Track,
-    samples: Samples,
+    cursor: Cursor,
     timeline: Timeline,
 }
 
 impl Stream {
-    fn open(source: &Source, track: &Track, movie_timescale: u32) -> Result<Self> {
-        let mut samples = Samples::new(source.clone(), track.tables);
-        let timeline = Timeline::new(source, track, movie_timescale, &mut samples)?;
-        samples.seek(timeline.first)?;
+    fn open(source: &Source, track: &Track, movie: &Movie) -> Result<Self> {
+        let kind = match track.kind {
+            TrackKind::Video => StreamKind::Video,
+            TrackKind::Audio | TrackKind::Text => StreamKind::Audio,
+        };
+        let mut cursor = Cursor::new(source, kind, track, movie.fragmented.as_ref())?;
+        let fragmented = movie.fragmented.is_some();
+        let tables = &mut cursor.tables;
+        let timeline = Timeline::new(source, track, movie.timescale, tables, fragmented)?;
+        cursor.rewind(timeline.first)?;
         Ok(Self {
             track: track.clone(),
-            samples,
+            cursor,
             timeline,
         })
     }
 
-    /// The next sample of the edit, without stepping over it.
-    fn peek(&mut self) -> Result<Option<Sample>> {
-        while let Some(sample) = self.samples.peek()? {
-            if self.timeline.is_behind_the_end(&sample.times) {
+    /// Goes to the first sample.
+    fn rewind(&mut self) -> Result<()> {
+        self.cursor.rewind(self.timeline.first)
+    }
+
+    /// The next sample of the edit, without stepping over it. Fragments without samples of this track are
+    /// passed as far as byte `until`, and not many beyond.
+    fn peek_until(&mut self, until: u64) -> Result<Option<Sample>> {
+        while let Some(sample) = self.cursor.peek(until)? {
+            let is_behind = self.timeline.is_behind_the_end(sample.place, &sample.times);
+            if is_behind && !self.cursor.is_fragmented() {
                 return Ok(None);
             }
-            if !self.timeline.is_cut_away(sample.index, &sample.times) {
+            if !is_behind && !self.timeline.is_cut_away(sample.place, &sample.times) {
+                if sample.place.fragment > 0 {
+                    self.timeline.learn(&sample.times);
+                }
                 return Ok(Some(sample));
             }
-            self.samples.advance();
+            self.cursor.advance();
         }
         Ok(None)
     }
 
-    fn next_dts(&mut self) -> Result<Option<Ticks90k>> {
-        Ok(self.peek()?.map(|s| self.timeline.dts(&s.times)))
+    fn peek(&mut self) -> Result<Option<Sample>> {
+        self.peek_until(0)
+    }
+
+    fn next_dts(&mut self, until: u64) -> Result<Option<Ticks90k>> {
+        let sample = self.peek_until(until)?;
+        Ok(sample.map(|s| self.timeline.dts(&s.times)))
+    }
+
+    /// The last sample of the edit with a DTS at or before `dts` (the first when there is none).
+    fn place_at_dts(&mut self, dts: i64, index: Option<&mut Index>) -> Result<Place> {
+        let place = self.cursor.place_at_dts(dts, index)?;
+        Ok(place.max(Place::in_tables(self.timeline.first)))
+    }
+}
+
+/// How far a stream may look for its next sample: to where the other one is.
+fn position(stream: Option<&Stream>) -> u64 {
+    match stream {
+        Some(stream) if !stream.cursor.is_at_end() => stream.cursor.position(),
+        _ => u64::MAX,
     }
 }
 
@@ -128,6 +173,7 @@ impl Mp4 {
         self.movie.tracks.iter().find(|t| {
             let is_cover = kind == TrackKind::Video
                 && t.tables.sizes.count() <= 1
+                && (self.movie.fragmented.is_none() || t.tables.sizes.count() == 1)
                 && matches!(t.descriptions.first(), Some(Description::Other { .. }));
             t.kind == kind && !is_cover && !is_of_chapters(t.id)
         })
@@ -232,9 +278,9 @@ impl Mp4 {
         let Some(stream) = &mut self.video else {
             return Ok(None);
         };
-        let first = stream.timeline.first;
+        let first = Place::in_tables(stream.timeline.first);
         let wanted = stream.timeline.latest_dts(target);
-        let mut index = stream.samples.index_at_dts(wanted)?;
+        let mut at = stream.place_at_dts(wanted, self.index.as_mut())?;
         let mut fallback = None;
         let mut unit = AccessUnit::default();
         let (mut reads, mut steps) = (0, 0);
@@ -244,17 +290,17 @@ impl Mp4 {
                 return Ok(None);
             };
             let sync = stream
-                .samples
-                .sync_at_or_before(index)?
+                .cursor
+                .sync_at_or_before(at, self.index.as_ref())?
                 .filter(|s| *s >= first);
             // Nothing before the target: then the first one there is.
             let is_last_try = sync.is_none_or(|s| s == first);
             let sync = match sync {
                 Some(sync) => sync,
-                None => stream.samples.sync_entry(0)?.unwrap_or(0).max(first),
+                None => stream.cursor.first_sync(first.index)?,
             };
-            stream.samples.seek(sync)?;
-            let Some(sample) = stream.samples.peek()? else {
+            stream.cursor.seek(sync, self.index.as_ref())?;
+            let Some(sample) = stream.cursor.peek(0)? else {
                 return Ok(None);
             };
             let pts = stream.timeline.pts(&sample.times);
@@ -270,18 +316,18 @@ impl Mp4 {
                 unit.data.clear();
                 break;
             }
-            index = sync - 1;
+            at = sync.previous();
         }
         let Some(stream) = &mut self.video else {
             return Ok(None);
         };
         if unit.data.is_empty() {
             if let Some(sync) = fallback {
-                stream.samples.seek(sync)?;
+                stream.cursor.seek(sync, self.index.as_ref())?;
             }
             return Ok(stream.peek()?.map(|s| stream.timeline.pts(&s.times)));
         }
-        stream.samples.advance();
+        stream.cursor.advance();
         let pts = unit.pts;
         self.entry = Some(unit);
         Ok(Some(pts))
@@ -293,15 +339,15 @@ impl Mp4 {
             return Ok(None);
         };
         let wanted = stream.timeline.latest_dts(from);
-        let index = stream.samples.index_at_dts(wanted)?;
-        stream.samples.seek(index.max(stream.timeline.first))?;
+        let place = stream.place_at_dts(wanted, self.index.as_mut())?;
+        stream.cursor.seek(place, self.index.as_ref())?;
         while let Some(sample) = stream.peek()? {
             let ends = stream.timeline.pts(&sample.times)
                 + stream.timeline.ticks(i64::from(sample.times.duration));
             if ends > from {
                 return Ok(Some(stream.timeline.pts(&sample.times)));
             }
-            stream.samples.advance();
+            stream.cursor.advance();
         }
         Ok(None)
     }
@@ -325,17 +371,19 @@ impl Demuxer for Mp4 {
 
     fn next(&mut self, unit: &mut AccessUnit) -> Result<bool> {
         loop {
+            let until = position(self.video.as_ref());
             let sound = match &mut self.audio {
-                Some(stream) => stream.next_dts()?,
+                Some(stream) => stream.next_dts(until)?,
                 None => None,
             };
             if let Some(entry) = self.entry.take_if(|e| sound.is_none_or(|s| e.dts <= s)) {
                 *unit = entry;
                 return Ok(true);
             }
+            let until = position(self.audio.as_ref());
             let picture = match (&self.entry, &mut self.video) {
                 (Some(entry), _) => Some(entry.dts),
-                (None, Some(stream)) => stream.next_dts()?,
+                (None, Some(stream)) => stream.next_dts(until)?,
                 (None, None) => None,
             };
             let kind = match (picture, sound) {
@@ -354,7 +402,7 @@ impl Demuxer for Mp4 {
             let Some(sample) = stream.peek()? else {
                 return Ok(false);
             };
-            stream.samples.advance();
+            stream.cursor.advance();
             if sample.bytes == 0 {
                 continue; // a held picture: nothing to decode, nothing lost
             }
@@ -370,7 +418,11 @@ impl Demuxer for Mp4 {
     }
 
     fn damage(&self) -> Damage {
-        self.damage
+        let lost = |stream: &Option<Stream>| stream.as_ref().map_or(0, |s| s.cursor.lost());
+        Damage {
+            dropped_units: self.damage.dropped_units + lost(&self.video) + lost(&self.audio),
+            ..self.damage
+        }
     }
 }
 

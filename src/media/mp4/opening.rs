@@ -1,7 +1,8 @@
 //! From the first byte of a file to a demuxer at its first sample.
 
 use super::boxes::{BoxAt, BoxReader};
-use super::samples::Samples;
+use super::cursor::Cursor;
+use super::index::Index;
 use super::stsd::Description;
 use super::track::{self, TrackKind};
 use super::{Mp4, Stream, read_sample};
@@ -10,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::media::audio::parse_frame_header;
 use crate::media::nal::{self, VideoConfig};
 use crate::media::read_at::Source;
-use crate::media::unit::{AudioCodec, AudioTrack, Damage, Streams, VideoTrack};
+use crate::media::unit::{AudioCodec, AudioTrack, Damage, StreamKind, Streams, VideoTrack};
 
 impl Mp4 {
     /// Opens a file for the probe: codecs that we cannot carry are no error.
@@ -37,23 +38,33 @@ impl Mp4 {
             streams: Streams::default(),
             video: None,
             audio: None,
+            index: None,
             entry: None,
             damage: Damage::default(),
         };
         mp4.look_into_stream()?;
         mp4.open_streams().map_err(named)?;
+        mp4.index = mp4.empty_index();
         Ok(mp4)
     }
 
+    fn empty_index(&self) -> Option<Index> {
+        let fragmented = self.movie.fragmented.clone()?;
+        let streams = [&self.video, &self.audio];
+        let tracks = streams.map(|s| s.as_ref().map(|s| (s.track.id, s.track.timescale)));
+        let dts = streams.map(|s| s.as_ref().map_or(0, |s| s.cursor.start_dts()));
+        Some(Index::new(self.source.clone(), fragmented, tracks, dts))
+    }
+
     fn open_streams(&mut self) -> Result<()> {
-        let timescale = self.movie.timescale;
         if let Some(track) = self.first_track(TrackKind::Video).cloned() {
             if track.is_turned {
                 bail!(Unsupported, "the picture must be turned (rotation matrix)");
             }
+            one_codec(&track.descriptions)?;
             if let Some(Description::Video(config)) = track.descriptions.first() {
                 let config = config.clone();
-                let mut stream = Stream::open(&self.source, &track, timescale)?;
+                let mut stream = Stream::open(&self.source, &track, &self.movie)?;
                 let duration = usual_duration(&mut stream)?;
                 self.streams.video = Some(VideoTrack {
                     codec: config.codec,
@@ -67,9 +78,10 @@ impl Mp4 {
             }
         }
         if let Some(track) = self.first_track(TrackKind::Audio).cloned() {
+            one_codec(&track.descriptions)?;
             let description = track.descriptions.first().cloned();
             if !matches!(description, None | Some(Description::Other { .. })) {
-                let mut stream = Stream::open(&self.source, &track, timescale)?;
+                let mut stream = Stream::open(&self.source, &track, &self.movie)?;
                 self.streams.audio = audio_track(&self.source, &mut stream, description)?;
                 if self.streams.audio.is_some() {
                     self.audio = Some(stream);
@@ -85,11 +97,13 @@ impl Mp4 {
             return Ok(());
         };
         let source = &self.source;
+        let fragmented = self.movie.fragmented.clone();
         let played = self.movie.tracks.iter_mut().find(|t| t.id == id);
         let Some(track) = played else {
             return Ok(());
         };
-        let tables = track.tables;
+        let kind = StreamKind::Video;
+        let mut cursor = Cursor::new(source, kind, track, fragmented.as_ref())?;
         for description in &mut track.descriptions {
             if let Description::InBand {
                 codec,
@@ -99,7 +113,7 @@ impl Mp4 {
             } = *description
             {
                 let mut data = Vec::new();
-                if let Some(sample) = Samples::new(source.clone(), tables).peek()? {
+                if let Some(sample) = cursor.peek(0)? {
                     read_sample(source, &sample, &mut data)?;
                 }
                 let config = nal::to_annex_b(codec, &mut data, nal_length_bytes)
@@ -140,7 +154,11 @@ pub(super) fn find_moov(reader: &mut BoxReader) -> Result<BoxAt> {
                 reader.source().name()
             ),
             b"moov" => return Ok(found),
-            b"moof" => bail!(Unsupported, "{}: fragmented MP4", reader.source().name()),
+            b"moof" => bail!(
+                Damaged,
+                "{}: begins with a fragment (moof at byte {at}); what belongs in front of it (moov) is missing",
+                reader.source().name()
+            ),
             _ => at = found.end,
         }
     }
@@ -151,17 +169,34 @@ pub(super) fn find_moov(reader: &mut BoxReader) -> Result<BoxAt> {
     )
 }
 
+/// Refuses tracks that change to what another decoder (or a channel of another format) is needed for: ffmpeg
+/// may play them, we must not promise what holds for the first part only.
+fn one_codec(descriptions: &[Description]) -> Result<()> {
+    let Some((first, others)) = descriptions.split_first() else {
+        return Ok(());
+    };
+    match others.iter().find(|other| !first.is_alike(other)) {
+        Some(other) => bail!(
+            Unsupported,
+            "a track with sample descriptions of different codecs ({} and {})",
+            first.name(),
+            other.name()
+        ),
+        None => Ok(()),
+    }
+}
+
 /// The length that most of the first pictures have, in the track's units.
 fn usual_duration(stream: &mut Stream) -> Result<i64> {
     const PICTURES: usize = 64;
     let mut lengths = Vec::with_capacity(PICTURES);
     while lengths.len() < PICTURES
-        && let Some(sample) = stream.samples.peek()?
+        && let Some(sample) = stream.peek()?
     {
         lengths.push(sample.times.duration);
-        stream.samples.advance();
+        stream.cursor.advance();
     }
-    stream.samples.seek(stream.timeline.first)?;
+    stream.rewind()?;
     lengths.sort_unstable();
     let runs = lengths.chunk_by(|a, b| a == b);
     let usual = runs.max_by_key(|run| run.len()).and_then(|run| run.first());
@@ -191,7 +226,7 @@ fn audio_track(
         _ => return Ok(None),
     };
     let mut data = Vec::new();
-    if let Some(sample) = stream.samples.peek()? {
+    if let Some(sample) = stream.cursor.peek(0)? {
         read_sample(source, &sample, &mut data)?;
     }
     let mut header = parse_frame_header(codec, &data);

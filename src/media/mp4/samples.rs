@@ -16,11 +16,46 @@ pub(super) struct Times {
     pub(super) duration: u32,
 }
 
-/// One sample as the tables tell it.
+/// Where a sample is described. Places of one track compare in decode order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    /// First byte of the fragment (moof); 0 for the tables of the movie box.
+    pub(super) fragment: u64,
+    /// Number in the fragment or in the tables, from 0.
+    pub(super) index: u32,
+}
+
+impl Place {
+    /// Sample `index` of the tables.
+    pub(super) fn in_tables(index: u32) -> Self {
+        Self { fragment: 0, index }
+    }
+
+    /// Behind every sample that stands in front of byte `offset`.
+    pub(super) fn before(offset: u64) -> Self {
+        Self {
+            fragment: offset.saturating_sub(1),
+            index: u32::MAX,
+        }
+    }
+
+    /// The place in front of this one, whether there is a sample or not.
+    pub(super) fn previous(self) -> Self {
+        match (self.fragment, self.index) {
+            (fragment, 1..) => Self {
+                fragment,
+                index: self.index - 1,
+            },
+            (1.., 0) => Self::before(self.fragment),
+            (0, 0) => self,
+        }
+    }
+}
+
+/// One sample as the file describes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Sample {
-    /// Place in decode order, from 0.
-    pub(super) index: u32,
+    pub(super) place: Place,
     /// Place in the file.
     pub(super) offset: u64,
     pub(super) bytes: u32,
@@ -111,7 +146,7 @@ impl Samples {
             };
             let times = self.times()?;
             self.current = Some(Sample {
-                index: self.at.sample,
+                place: Place::in_tables(self.at.sample),
                 offset: self.at.offset,
                 bytes,
                 times,
@@ -232,6 +267,15 @@ impl Samples {
         self.skip_chunks(index)
     }
 
+    /// The time behind the last sample. Loses the position.
+    pub(super) fn end_dts(&mut self) -> Result<i64> {
+        self.rewind();
+        self.skip_times(self.count())?;
+        let end = self.at.dts;
+        self.rewind();
+        Ok(end)
+    }
+
     /// The last sample with a DTS at or before `dts` (the first when there is none). Loses the position.
     pub(super) fn index_at_dts(&mut self, dts: i64) -> Result<u32> {
         self.rewind();
@@ -285,6 +329,11 @@ impl Samples {
                 .map(|number| be32(number).saturating_sub(1)),
             None => (entry < self.count()).then_some(entry),
         })
+    }
+
+    /// Whether the sample is a sync sample.
+    pub(super) fn is_sync(&mut self, index: u32) -> Result<bool> {
+        Ok(self.sync_at_or_before(index)? == Some(index))
     }
 
     fn rewind(&mut self) {

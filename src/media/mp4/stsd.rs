@@ -40,6 +40,39 @@ pub(super) enum Description {
     },
 }
 
+impl Description {
+    /// The codec's name for people.
+    pub(super) fn name(&self) -> String {
+        match self {
+            Description::Video(config) => config.name.clone(),
+            Description::InBand { codec, .. } => format!("{codec:?}"),
+            Description::Aac(config) => format!("{} {} Hz", config.name, config.rate_hz),
+            Description::Framed { codec, rate_hz, .. } => format!("{codec:?} {rate_hz} Hz"),
+            Description::Other { name, .. } => name.clone(),
+        }
+    }
+
+    /// Whether a decoder of one also decodes the other without notice: only parameter sets may differ.
+    pub(super) fn is_alike(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Description::Video(one), Description::Video(other)) => one.codec == other.codec,
+            (Description::Aac(one), Description::Aac(other)) => {
+                (one.rate_hz, one.channels) == (other.rate_hz, other.channels)
+            }
+            (
+                Description::Framed {
+                    codec: one,
+                    rate_hz: rate,
+                    ..
+                },
+                Description::Framed { codec, rate_hz, .. },
+            ) => (one, rate) == (codec, rate_hz),
+            (Description::Other { name: one, .. }, Description::Other { name, .. }) => one == name,
+            _ => false,
+        }
+    }
+}
+
 /// Reads the entries of a stsd box; `is_video` says how they are built. Encryption is `Unsupported`.
 pub(super) fn parse(body: &[u8], is_video: bool) -> Result<Vec<Description>> {
     let mut descriptions = Vec::new();
@@ -47,10 +80,18 @@ pub(super) fn parse(body: &[u8], is_video: bool) -> Result<Vec<Description>> {
         if matches!(&code, b"encv" | b"enca" | b"drmi" | b"drms") {
             bail!(Unsupported, "encrypted ({})", code_name(code));
         }
-        descriptions.push(if is_video {
-            video(code, entry)?
+        let boxes = if is_video {
+            entry.get(VIDEO_BYTES..).unwrap_or_default()
         } else {
-            audio(code, entry)
+            entry.get(audio_bytes(entry)..).unwrap_or_default()
+        };
+        if child(boxes, *b"sinf").is_some() {
+            bail!(Unsupported, "encrypted ({} with sinf)", code_name(code));
+        }
+        descriptions.push(if is_video {
+            video(code, entry, boxes)?
+        } else {
+            audio(code, entry, boxes)
         });
     }
     if descriptions.is_empty() {
@@ -77,10 +118,21 @@ fn child(data: &[u8], kind: [u8; 4]) -> Option<&[u8]> {
         .map(|(_, body)| body)
 }
 
-/// A VisualSampleEntry: 78 bytes, then boxes.
-fn video(code: [u8; 4], entry: &[u8]) -> Result<Description> {
+/// The fixed part of a VisualSampleEntry, behind which there are boxes.
+const VIDEO_BYTES: usize = 78;
+
+/// The same of an AudioSampleEntry, which is longer in QuickTime's versions 1 and 2.
+fn audio_bytes(entry: &[u8]) -> usize {
+    match be16(entry, 8) {
+        1 if has_boxes(entry, 44) => 44,
+        2 => 64,
+        _ => 28,
+    }
+}
+
+/// A VisualSampleEntry.
+fn video(code: [u8; 4], entry: &[u8], boxes: &[u8]) -> Result<Description> {
     let (width, height) = (be16(entry, 24), be16(entry, 26));
-    let boxes = entry.get(78..).unwrap_or_default();
     let other = |name: String| Description::Other {
         name,
         width,
@@ -160,22 +212,14 @@ fn video_name(code: [u8; 4]) -> String {
     }
 }
 
-/// An AudioSampleEntry: 28 bytes, 16 or 36 more in QuickTime's versions 1 and 2, then boxes.
-/// What cannot be understood is `Other`: ffmpeg may still make sound of it.
-fn audio(code: [u8; 4], entry: &[u8]) -> Description {
-    let version = be16(entry, 8);
+/// An AudioSampleEntry. What cannot be understood is `Other`: ffmpeg may still make sound of it.
+fn audio(code: [u8; 4], entry: &[u8], boxes: &[u8]) -> Description {
     let (mut rate_hz, mut channels) = (be32(entry, 24) >> 16, be16(entry, 16));
-    let fixed = match version {
-        1 if has_boxes(entry, 44) => 44,
-        2 => {
-            let rate = entry.get(32..).and_then(|d| d.first_chunk());
-            rate_hz = rate.map_or(0.0, |b| f64::from_be_bytes(*b)) as u32;
-            channels = be32(entry, 40).min(255) as u16;
-            64
-        }
-        _ => 28,
-    };
-    let boxes = entry.get(fixed..).unwrap_or_default();
+    if be16(entry, 8) == 2 {
+        let rate = entry.get(32..).and_then(|d| d.first_chunk());
+        rate_hz = rate.map_or(0.0, |b| f64::from_be_bytes(*b)) as u32;
+        channels = be32(entry, 40).min(255) as u16;
+    }
     let channels = channels.min(255) as u8;
     let framed = |codec| Description::Framed {
         codec,

@@ -1,35 +1,23 @@
-//! The probe of an MP4: moov is read in one piece where it is small, then the whole video index is walked.
+//! The probe of an MP4: the whole index of the pictures is walked, that of the sound only where there are none.
 
-use std::sync::Arc;
-
-use super::boxes::{BoxAt, BoxReader};
-use super::opening::find_moov;
+use super::index::Index;
+use super::samples::Place;
 use super::stsd::Description;
 use super::track::{Track, TrackKind};
-use super::{Mp4, Stream, chapters};
+use super::{Mp4, Stream, chapters, is_there, loading};
 use crate::bail;
 use crate::error::Result;
 use crate::media::probe::{
     AudioProbe, Chapter, Container, IndexPoint, Probe, ProbeSource, Survey, VideoProbe,
 };
-use crate::media::read_at::{ReadAt, Source};
+use crate::media::read_at::Source;
 use crate::media::time::Ticks90k;
 use crate::media::unit::{AudioCodec, Rap};
-
-/// A movie header up to this size (half an hour's) is loaded at once. A larger one is read through the
-/// usual windows, which the kernel's read-ahead serves: loading it would only keep memory from the daemon.
-const MOOV_BYTES_MAX: u64 = 1 << 20;
-/// Read on behind the header, so that looking at its last boxes stays within what is loaded.
-const TAIL_BYTES: u64 = 4096;
 
 impl Mp4 {
     /// Opens a file for [`crate::media::probe::finish`]: few large reads instead of many small ones.
     pub(crate) fn open_to_probe(source: Source) -> Result<Self> {
-        let moov = find_moov(&mut BoxReader::new(source.clone()))?;
-        let source = match load(&source, &moov)? {
-            Some(loaded) => Arc::new(loaded),
-            None => source,
-        };
+        let (source, moov) = loading::load(source)?;
         Self::open_movie(source, &moov)
     }
 
@@ -94,12 +82,15 @@ impl Mp4 {
                 let Some(track) = self.first_track(TrackKind::Video) else {
                     return Ok(None);
                 };
-                unplayable = Stream::open(&self.source, track, self.movie.timescale)?;
+                unplayable = Stream::open(&self.source, track, &self.movie)?;
                 &mut unplayable
             }
         };
+        if stream.cursor.is_fragmented() {
+            return survey_fragments(stream, &self.source, self.index.as_mut(), visit).map(Some);
+        }
         let timeline = stream.timeline;
-        let samples = &mut stream.samples;
+        let samples = &mut stream.cursor.tables;
         let (mut start, mut bytes, mut counted, mut reaches) = (None, 0, timeline.first, 0);
         let tail = timeline.tail(samples)?;
         let mut entry = 0;
@@ -111,10 +102,11 @@ impl Mp4 {
                 continue;
             }
             let times = samples.times_at(index)?;
-            if index >= samples.count() || timeline.is_behind_the_end(&times) {
+            let place = Place::in_tables(index);
+            if index >= samples.count() || timeline.is_behind_the_end(place, &times) {
                 break;
             }
-            if !timeline.is_cut_away(index, &times) {
+            if !timeline.is_cut_away(place, &times) {
                 bytes += samples.bytes_between(counted, index)?;
                 counted = index;
                 let pts = timeline.pts(&times);
@@ -125,15 +117,15 @@ impl Mp4 {
         samples.seek(tail)?;
         let mut end = None;
         while let Some(sample) = samples.peek()? {
-            if timeline.is_behind_the_end(&sample.times) {
+            if timeline.is_behind_the_end(sample.place, &sample.times) {
                 break;
             }
-            if !timeline.is_cut_away(sample.index, &sample.times) {
+            if !timeline.is_cut_away(sample.place, &sample.times) {
                 end = end.max(Some(timeline.shown_until(&sample.times)));
             }
             samples.advance();
-            bytes += samples.bytes_between(counted, sample.index + 1)?;
-            counted = counted.max(sample.index + 1);
+            bytes += samples.bytes_between(counted, sample.place.index + 1)?;
+            counted = counted.max(sample.place.index + 1);
             reaches = reaches.max(sample.offset.saturating_add(u64::from(sample.bytes)));
         }
         let (there, name) = (self.source.size_bytes(), self.source.name());
@@ -154,19 +146,65 @@ impl Mp4 {
             return Ok((Ticks90k::ZERO, Ticks90k::ZERO));
         };
         let timeline = stream.timeline;
-        stream.samples.seek(timeline.first)?;
+        let is_fragmented = stream.cursor.is_fragmented();
+        stream.rewind()?;
         let start = stream
             .peek()?
             .map(|s| timeline.pts(&s.times))
             .unwrap_or_default();
         let mut end = start;
-        while let Some(sample) = stream.peek()? {
-            end = timeline.pts(&sample.times) + timeline.ticks(i64::from(sample.times.duration));
-            stream.samples.advance();
+        while let Some(sample) = stream.peek_until(u64::MAX)? {
+            // Of fragments that are cut short, what is there is played.
+            if !is_fragmented || is_there(&self.source, &sample) {
+                let duration = timeline.ticks(i64::from(sample.times.duration));
+                end = timeline.pts(&sample.times) + duration;
+            }
+            stream.cursor.advance();
         }
         // Frames before zero only let the decoder settle.
         Ok((start.max(Ticks90k::ZERO).min(end), end))
     }
+}
+
+/// The ends of the pictures of a fragmented file, and their bytes. Of a file that is cut short, what is there
+/// counts. Notes the fragments for the seeks that follow.
+fn survey_fragments(
+    stream: &mut Stream,
+    source: &Source,
+    mut index: Option<&mut Index>,
+    visit: &mut dyn FnMut(IndexPoint),
+) -> Result<(Ticks90k, Ticks90k, u64)> {
+    stream.rewind()?;
+    let (mut start, mut end, mut bytes) = (None, None, 0);
+    while stream.peek_until(u64::MAX)?.is_some()
+        && let Some((sample, is_marked)) = stream.cursor.peek_sync(0)?
+    {
+        let place = sample.place;
+        if is_there(source, &sample) {
+            let is_sync = match place.fragment {
+                0 => stream.cursor.tables.is_sync(place.index)?,
+                _ => is_marked,
+            };
+            let pts = stream.timeline.pts(&sample.times);
+            if is_sync {
+                start.get_or_insert(pts);
+                visit(IndexPoint { pts, bytes });
+            }
+            bytes += u64::from(sample.bytes);
+            end = end.max(Some(stream.timeline.shown_until(&sample.times)));
+        }
+        if place.index == 0
+            && place.fragment > 0
+            && let Some(index) = &mut index
+        {
+            index.note(place.fragment, sample.times.dts);
+        }
+        stream.cursor.advance();
+    }
+    let end = end
+        .map(|e| stream.timeline.item_time(e))
+        .unwrap_or_default();
+    Ok((start.unwrap_or_default().min(end), end, bytes))
 }
 
 fn codec_name(codec: AudioCodec) -> &'static str {
@@ -256,55 +294,5 @@ impl ProbeSource for Mp4 {
             },
             end_bytes,
         })
-    }
-}
-
-/// A source of which one part is in memory.
-struct Loaded {
-    inner: Source,
-    start: u64,
-    bytes: Vec<u8>,
-}
-
-/// Loads the movie header; `None` when it is too large for that.
-fn load(source: &Source, moov: &BoxAt) -> Result<Option<Loaded>> {
-    if moov.body_bytes() > MOOV_BYTES_MAX {
-        return Ok(None);
-    }
-    let end = (moov.end + TAIL_BYTES).min(source.size_bytes());
-    let mut bytes = vec![0; end.saturating_sub(moov.body) as usize];
-    let read = source.read_at(moov.body, &mut bytes)?;
-    bytes.truncate(read);
-    Ok(Some(Loaded {
-        inner: source.clone(),
-        start: moov.body,
-        bytes,
-    }))
-}
-
-impl ReadAt for Loaded {
-    fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<usize> {
-        let end = self.start + self.bytes.len() as u64;
-        let wanted = offset
-            .saturating_add(buf.len() as u64)
-            .min(self.size_bytes());
-        if offset < self.start || offset >= end || wanted > end {
-            return self.inner.read_at(offset, buf);
-        }
-        let from = (offset - self.start) as usize;
-        let rest = self.bytes.get(from..).unwrap_or_default();
-        let count = rest.len().min(buf.len());
-        if let (Some(to), Some(from)) = (buf.get_mut(..count), rest.get(..count)) {
-            to.copy_from_slice(from);
-        }
-        Ok(count)
-    }
-
-    fn size_bytes(&self) -> u64 {
-        self.inner.size_bytes()
-    }
-
-    fn name(&self) -> &str {
-        self.inner.name()
     }
 }

@@ -4,6 +4,9 @@
 use crate::error::Result;
 use crate::media::read_at::Source;
 
+/// Composition offsets beyond this are nonsense (libavformat's bound).
+pub(super) const ABSURD_COMPOSITION: u32 = 1 << 28;
+
 /// Bytes of a table held at once.
 const WINDOW_BYTES: usize = 4096;
 
@@ -172,8 +175,20 @@ pub(super) enum Chunks {
     Long(Table),
 }
 
-/// The tables of one track.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+impl Default for Sizes {
+    fn default() -> Self {
+        Sizes::Each(Table::default())
+    }
+}
+
+impl Default for Chunks {
+    fn default() -> Self {
+        Chunks::Short(Table::default())
+    }
+}
+
+/// The tables of one track; by default there are no samples.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tables {
     pub(super) durations: Table,
     /// Composition offsets; always read as signed, since version 0 tables with negative values exist.
@@ -193,7 +208,6 @@ pub(super) fn sane_duration(value: u32) -> u32 {
 /// How far the composition offsets reach below zero, as libavformat counts it: over all entries but
 /// the last two, which some writers leave wrong. `None` for a table with absurd offsets, which is to be ignored.
 pub(super) fn negative_shift(source: &Source, table: Table) -> Result<Option<i32>> {
-    const ABSURD: u32 = 1 << 28;
     let mut shift = 0;
     let mut bytes = vec![0; 64 * 1024];
     let mut done = 0u32;
@@ -204,7 +218,7 @@ pub(super) fn negative_shift(source: &Source, table: Table) -> Result<Option<i32
         for entry in wanted.get(..read).unwrap_or_default().as_chunks::<8>().0 {
             let (count, offset) = pair(*entry);
             let offset = offset as i32;
-            if count > 0 && offset.unsigned_abs() > ABSURD {
+            if count > 0 && offset.unsigned_abs() > ABSURD_COMPOSITION {
                 return Ok(None);
             }
             if done + 2 < table.count {

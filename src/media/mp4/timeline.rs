@@ -1,7 +1,7 @@
 //! From a track's own time to the time of the item: edit list and negative composition offsets, both
 //! applied as libavformat does, so that a position means the same to us and to ffmpeg.
 
-use super::samples::{Samples, Times};
+use super::samples::{Place, Samples, Times};
 use super::table::negative_shift;
 use super::track::{Edit, Track, TrackKind};
 use crate::bail;
@@ -20,7 +20,7 @@ pub(super) struct Timeline {
     shift: i64,
     /// Subtracted from both times.
     base: i64,
-    /// First sample of the edit, a random access point.
+    /// First sample of the edit among those of the movie box, a random access point.
     pub(super) first: u32,
     /// Pictures shown before this time belong to a part that was cut away (track time).
     visible_from: i64,
@@ -37,14 +37,16 @@ impl Timeline {
         track: &Track,
         movie_timescale: u32,
         samples: &mut Samples,
+        is_fragmented: bool,
     ) -> Result<Self> {
         let shift = match track.tables.compositions {
             Some(table) => negative_shift(source, table)?,
             None => Some(0),
         };
+        let stated = if is_fragmented { track.least_offset } else { 0 };
         let mut timeline = Self {
             timescale: track.timescale,
-            shift: i64::from(shift.unwrap_or(0)),
+            shift: i64::from(shift.unwrap_or(0)).max(stated),
             base: 0,
             first: 0,
             visible_from: i64::MIN,
@@ -58,6 +60,11 @@ impl Timeline {
         if edit.duration > 0 {
             let length = rescale(edit.duration, track.timescale, movie_timescale);
             timeline.visible_until = edit.media_time.saturating_add(length);
+        }
+        if is_fragmented && samples.count() == 0 {
+            // libavformat cuts nothing out of fragments either: the edit only moves them.
+            timeline.base = edit.media_time.saturating_sub(empty);
+            return Ok(timeline);
         }
         match track.kind {
             TrackKind::Video => timeline.start_at_picture(samples, edit.media_time, empty)?,
@@ -178,15 +185,23 @@ impl Timeline {
     }
 
     /// Whether the edit list cuts the sample away. The entry picture stays even when a rounded edit
-    /// begins within it.
-    pub(super) fn is_cut_away(&self, index: u32, times: &Times) -> bool {
+    /// begins within it. Samples of fragments all stay.
+    pub(super) fn is_cut_away(&self, place: Place, times: &Times) -> bool {
         let shown = self.shown_at(times);
-        (shown < self.visible_from && index != self.first) || shown >= self.visible_until
+        let is_entry = place.index == self.first;
+        let is_outside = (shown < self.visible_from && !is_entry) || shown >= self.visible_until;
+        place.fragment == 0 && is_outside
     }
 
     /// Whether everything behind the sample is cut away as well, whatever its composition offset.
-    pub(super) fn is_behind_the_end(&self, times: &Times) -> bool {
-        times.dts.saturating_sub(self.shift) >= self.visible_until
+    pub(super) fn is_behind_the_end(&self, place: Place, times: &Times) -> bool {
+        let decoded = times.dts.saturating_sub(self.shift);
+        place.fragment == 0 && decoded >= self.visible_until
+    }
+
+    /// Fragments may reach further below zero than was known: decoding times go back by that much from there on.
+    pub(super) fn learn(&mut self, times: &Times) {
+        self.shift = self.shift.max(-i64::from(times.composition));
     }
 }
 

@@ -1,8 +1,12 @@
 //! Tracks of a movie box (ISO 14496-12 §8): header, tables, edit list, references.
 
+use std::sync::Arc;
+
 use super::boxes::{BoxAt, BoxReader};
+use super::fragments::Fragmented;
+use super::moof::TrackDefaults;
 use super::stsd::{self, Description};
-use super::table::{Chunks, Sizes, Table, Tables};
+use super::table::{ABSURD_COMPOSITION, Chunks, Sizes, Table, Tables};
 use crate::bail;
 use crate::error::Result;
 
@@ -47,6 +51,8 @@ pub(super) struct Track {
     pub(super) language: Option<String>,
     /// The picture has to be turned or mirrored to be shown.
     pub(super) is_turned: bool,
+    /// How far composition offsets reach below zero, as the file says (cslg); 0 when it says nothing.
+    pub(super) least_offset: i64,
     /// Tracks that hold the chapters of this one.
     pub(super) chapter_tracks: Vec<u32>,
 }
@@ -58,6 +64,8 @@ pub(super) struct Movie {
     pub(super) tracks: Vec<Track>,
     /// Nero chapters.
     pub(super) chapter_list: Option<BoxAt>,
+    /// Set when fragments may follow the movie box.
+    pub(super) fragmented: Option<Fragmented>,
 }
 
 /// Reads a movie box.
@@ -66,14 +74,22 @@ pub(super) fn parse_movie(reader: &mut BoxReader, moov: &BoxAt) -> Result<Movie>
         timescale: 0,
         tracks: Vec::new(),
         chapter_list: None,
+        fragmented: None,
     };
-    for found in reader.children(moov.body, moov.end)? {
+    let boxes = reader.children(moov.body, moov.end)?;
+    let is_fragmented = boxes.iter().any(|b| &b.kind == b"mvex");
+    for found in boxes {
         match &found.kind {
             b"mvhd" => movie.timescale = read_timescale(reader, &found)?,
-            b"mvex" => bail!(Unsupported, "fragmented MP4"),
+            b"mvex" => {
+                movie.fragmented = Some(Fragmented {
+                    start: moov.end,
+                    defaults: Arc::new(TrackDefaults::parse(reader, &found)?),
+                });
+            }
             b"cmov" => bail!(Unsupported, "compressed movie header"),
             b"trak" if movie.tracks.len() < TRACKS_MAX => {
-                if let Some(track) = parse_track(reader, &found)? {
+                if let Some(track) = parse_track(reader, &found, is_fragmented)? {
                     movie.tracks.push(track);
                 }
             }
@@ -95,7 +111,7 @@ fn read_timescale(reader: &mut BoxReader, at: &BoxAt) -> Result<u32> {
 }
 
 /// Reads a track; `None` for kinds that play no part (time code, hints, metadata).
-fn parse_track(reader: &mut BoxReader, trak: &BoxAt) -> Result<Option<Track>> {
+fn parse_track(reader: &mut BoxReader, trak: &BoxAt, is_fragmented: bool) -> Result<Option<Track>> {
     let (mut id, mut is_turned) = (0, false);
     let (mut edits, mut chapter_tracks) = (Vec::new(), Vec::new());
     let mut media = None;
@@ -123,7 +139,7 @@ fn parse_track(reader: &mut BoxReader, trak: &BoxAt) -> Result<Option<Track>> {
     let Some(media) = media else {
         return Ok(None);
     };
-    let Some(media) = parse_media(reader, &media)? else {
+    let Some(media) = parse_media(reader, &media, is_fragmented)? else {
         return Ok(None);
     };
     Ok(Some(Track {
@@ -147,6 +163,18 @@ fn parse_tkhd(reader: &mut BoxReader, at: &BoxAt) -> Result<(u32, bool)> {
     }
     let [a, b, _, c, d] = matrix;
     Ok((id, b != 0 || c != 0 || a < 0 || d < 0))
+}
+
+/// compositionToDTSShift (ISO 14496-12 §8.6.1.4).
+fn read_least_offset(reader: &mut BoxReader, cslg: &BoxAt) -> Result<i64> {
+    let [version] = reader.array(cslg.body, cslg.end)?;
+    let shift = if version == 0 {
+        i64::from(i32::from_be_bytes(reader.array(cslg.body + 4, cslg.end)?))
+    } else {
+        i64::from_be_bytes(reader.array(cslg.body + 4, cslg.end)?)
+    };
+    let is_sane = (0..=i64::from(ABSURD_COMPOSITION)).contains(&shift);
+    Ok(if is_sane { shift } else { 0 })
 }
 
 fn parse_elst(body: &[u8]) -> Vec<Edit> {
@@ -215,7 +243,7 @@ fn parse_ids(body: &[u8]) -> Vec<u32> {
 }
 
 /// The part of a track below mdia.
-fn parse_media(reader: &mut BoxReader, mdia: &BoxAt) -> Result<Option<Track>> {
+fn parse_media(reader: &mut BoxReader, mdia: &BoxAt, is_fragmented: bool) -> Result<Option<Track>> {
     let boxes = reader.children(mdia.body, mdia.end)?;
     let find = |kind: &[u8; 4]| boxes.iter().find(|b| &b.kind == kind).copied();
     let (Some(mdhd), Some(hdlr), Some(minf)) = (find(b"mdhd"), find(b"hdlr"), find(b"minf")) else {
@@ -245,8 +273,11 @@ fn parse_media(reader: &mut BoxReader, mdia: &BoxAt) -> Result<Option<Track>> {
         return Ok(None);
     };
     let inside = reader.children(stbl.body, stbl.end)?;
-    let Some(tables) = parse_tables(reader, &inside)? else {
-        return Ok(None);
+    let tables = match parse_tables(reader, &inside)? {
+        Some(tables) => tables,
+        // Its samples may all be in fragments.
+        None if is_fragmented => Tables::default(),
+        None => return Ok(None),
     };
     let descriptions = match inside.iter().find(|b| &b.kind == b"stsd") {
         _ if kind == TrackKind::Text => Vec::new(),
@@ -267,6 +298,10 @@ fn parse_media(reader: &mut BoxReader, mdia: &BoxAt) -> Result<Option<Track>> {
         language: read_language(reader, &mdhd)?,
         is_turned: false,
         chapter_tracks: Vec::new(),
+        least_offset: match inside.iter().find(|b| &b.kind == b"cslg") {
+            Some(at) => read_least_offset(reader, at)?,
+            None => 0,
+        },
     }))
 }
 
