@@ -88,7 +88,9 @@ CREATE TABLE channels (
     collection        TEXT    NOT NULL CHECK (collection IN ('library', 'folder', 'show')), -- what it plays
     collection_path   BLOB,    -- the folder, absolute; NULL for other collections
     collection_show   TEXT,    -- the show's title; NULL for other collections
-    play_order        TEXT    NOT NULL CHECK (play_order IN ('chronological', 'season-episode', 'shuffle')), -- in which order
+    play_order        TEXT    NOT NULL CHECK (play_order IN ('chronological', 'season-episode', 'custom', 'shuffle',
+                          'balanced', 'random', 'random-rotation', 'marathon', 'multi-episode-shuffle')), -- in which order
+    program           TEXT    CHECK (program <> ''), -- what it plays instead, as JSON; NULL is that collection, again and again
     seed              INTEGER NOT NULL, -- seed of its shuffles: 64 bits, the upper half of the range as negatives
     timeline_version  INTEGER NOT NULL DEFAULT 0 CHECK (timeline_version >= 0), -- rises with every change to what is planned
     created_ms        INTEGER NOT NULL, -- when it was made
@@ -109,7 +111,7 @@ CREATE TABLE timeline (
     guide_group   INTEGER NOT NULL, -- rows of a channel with equal groups are one programme of the guide
     guide_start_s INTEGER NOT NULL, -- where that programme begins, rounded once when the row was written
     guide_stop_s  INTEGER NOT NULL CHECK (guide_stop_s > guide_start_s), -- where it ends, likewise
-    kind          TEXT    NOT NULL CHECK (kind IN ('movie', 'episode', 'other')), -- the item as it was then, as in items
+    kind          TEXT    NOT NULL CHECK (kind IN ('movie', 'episode', 'other')), -- what that programme shows, as it was then, as in items
     title         TEXT    NOT NULL CHECK (title <> ''), -- likewise
     show          TEXT    CHECK (show <> ''),           -- likewise
     season        INTEGER CHECK (season >= 0),          -- likewise
@@ -117,11 +119,17 @@ CREATE TABLE timeline (
     episode_end   INTEGER CHECK (episode_end >= 0),     -- likewise
     year          INTEGER CHECK (year BETWEEN 0 AND 65535), -- likewise
     date          TEXT    CHECK (date <> ''),           -- likewise
-    plot          TEXT    CHECK (plot <> ''),           -- likewise
-    cursor        TEXT,             -- the scheduler's place behind this row, as JSON; NULL when it has none
+    plot          TEXT    CHECK (plot <> ''),           -- likewise; only in the first row of a programme
+    role          TEXT    NOT NULL CHECK (role IN ('programme', 'hidden', 'pre-roll', 'mid-roll', 'post-roll', 'tail',
+                                                   'fallback', 'gap', 'empty')), -- what it is for
+    why           TEXT    CHECK (why <> ''),  -- why it is there, as JSON; NULL when nobody decided it
+    mark          TEXT    CHECK (mark <> ''), -- the scheduler's place behind this row, as JSON; NULL within a step of it
+    mark_is_full  INTEGER NOT NULL CHECK (mark_is_full IN (0, 1)), -- whether it is the whole place, or only what has moved since the mark before
     UNIQUE (channel_id, start_ms),
     CHECK ((in_90k IS NULL) = (out_90k IS NULL)),
-    CHECK (item_id IS NULL OR in_90k IS NOT NULL)
+    CHECK (item_id IS NULL OR in_90k IS NOT NULL),
+    CHECK (mark IS NOT NULL OR mark_is_full = 0),
+    CHECK ((in_90k IS NULL) = (role IN ('gap', 'empty')))
 ) STRICT;
 CREATE INDEX timeline_by_item ON timeline (item_id) WHERE item_id IS NOT NULL;
 

@@ -86,7 +86,12 @@ pub async fn assemble(
     let spawner = Spawner::start(launcher)?;
     let ffmpeg = Ffmpeg::find(&config.ffmpeg, &spawner).await;
     let identity = identity(&store).await?;
-    let playout = Playout::with_clock_watch(store.clone(), clock.clone(), clock_is_sane);
+    let playout = Playout::with_clock_watch(
+        store.clone(),
+        clock.clone(),
+        clock_is_sane,
+        zone.zone.clone(),
+    );
     let library = Library::new(
         store.clone(),
         clock.clone(),

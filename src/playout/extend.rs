@@ -2,10 +2,15 @@
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
+use jiff::tz::TimeZone;
+
 use super::{HORIZON_MS, LOW_WATER_MS, PUBLISHED_MS, internal};
 use crate::clock::UtcMs;
 use crate::error::Result;
-use crate::schedule::{Cursor, MAX_ENTRIES, Planned, Playable, Plays, Skipped, build, can_play};
+use crate::schedule::{
+    BuildInput, Catalog, Collection, Content, Contents, History, MAX_ENTRIES, Mark, Planned,
+    Playable, Plays, Program, Role, Skipped, State, Warnings, build,
+};
 use crate::store::{Channel, EntryContent, Id, NewEntry, Store, TimelineSpan};
 
 const SECOND_MS: i64 = 1000;
@@ -21,17 +26,50 @@ pub(super) enum Want {
     AnewIfOthers,
 }
 
-/// Tells sets of items apart by what a schedule depends on. Where the hash of another build of this program
-/// differs, a channel is planned anew once more than need be.
-fn fingerprint(items: &[Playable]) -> String {
-    // Whatever order they come in.
-    let sum = items.iter().fold(0u64, |sum, item| {
-        let mut hasher = DefaultHasher::new();
-        (item.id, item.start.0, item.end.0, &item.title, &item.show).hash(&mut hasher);
-        (item.season, item.episode, item.year, &item.date).hash(&mut hasher);
-        sum.wrapping_add(hasher.finish())
-    });
-    format!("{}:{sum:016x}", items.len())
+/// What a program draws from.
+struct Library {
+    catalog: Catalog,
+    contents: Contents,
+}
+
+impl Library {
+    async fn of(store: &Store, program: &Program) -> Result<Self> {
+        let mut collections: Vec<Collection> = program.picks().into_iter().map(|p| p.of).collect();
+        collections.sort();
+        collections.dedup();
+        let (mut items, mut keys) = (Vec::new(), Vec::new());
+        for of in collections {
+            let found = store.playables(&of).await?;
+            keys.push((of, found.iter().map(|item| item.id).collect::<Vec<_>>()));
+            items.extend(found);
+        }
+        let catalog = Catalog::new(items);
+        let mut contents = Contents::default();
+        for (of, keys) in keys {
+            let found = keys.into_iter().filter_map(|key| catalog.find(key));
+            contents.put(of, Content::Items(found.collect()));
+        }
+        Ok(Self { catalog, contents })
+    }
+
+    /// Whether there is anything that can be put on air.
+    fn can_play(&self) -> bool {
+        self.catalog.items().iter().any(|i| i.whole().is_some())
+    }
+
+    /// Tells libraries apart by what a schedule depends on. Where the hash of another build of this program
+    /// differs, a channel is planned anew once more than need be.
+    fn fingerprint(&self) -> String {
+        let items = self.catalog.items();
+        let hash = |item: &Playable| {
+            let mut hasher = DefaultHasher::new();
+            (item.id, item.start.0, item.end.0, &item.title, &item.show).hash(&mut hasher);
+            (item.season, item.episode, item.year, &item.date).hash(&mut hasher);
+            hasher.finish()
+        };
+        let sum = items.iter().map(hash).fold(0, u64::wrapping_add);
+        format!("{}:{sum:016x}", items.len())
+    }
 }
 
 /// Where building goes on.
@@ -39,8 +77,6 @@ fn fingerprint(items: &[Playable]) -> String {
 struct Joint {
     /// What starts here or later is replaced.
     from: UtcMs,
-    /// The place in the order there, as JSON.
-    cursor: Option<String>,
     /// The end of what is there, where a time that nobody planned for lies between it and `from`.
     hole_since: Option<UtcMs>,
 }
@@ -50,13 +86,15 @@ pub(super) async fn bring(
     store: &Store,
     channel: &Channel,
     now: UtcMs,
+    zone: &TimeZone,
     mut want: Want,
 ) -> Result<Option<u64>> {
+    let program = channel.program();
     let mut known = None;
     if want == Want::AnewIfOthers {
-        let items = store.playables(&channel.collection).await?;
+        let items = Library::of(store, &program).await?;
         let planned = store.planned_from(channel.id).await?;
-        want = match planned == Some(fingerprint(&items)) {
+        want = match planned == Some(items.fingerprint()) {
             true => Want::Ahead,
             false => Want::Anew,
         };
@@ -74,9 +112,9 @@ pub(super) async fn bring(
     }
     let items = match known {
         Some(items) => items,
-        None => store.playables(&channel.collection).await?,
+        None => Library::of(store, &program).await?,
     };
-    let gap = gap.filter(|_| items.iter().any(can_play));
+    let gap = gap.filter(|_| items.can_play());
     let covers_now = covers_now.is_some();
     let joint = match (span, covers_now) {
         (Some(span), true) => {
@@ -94,28 +132,53 @@ pub(super) async fn bring(
     };
     // What is planned behind the horizon's last entry leaves the rest as it is.
     let whole = want == Want::Anew || !covers_now;
-    let fingerprint = whole.then(|| fingerprint(&items));
+    let fingerprint = whole.then(|| items.fingerprint());
     let room = MAX_ENTRIES.saturating_sub(usize::try_from(ahead).unwrap_or(usize::MAX));
     if room == 0 && gap.is_none() {
         return Ok(None);
     }
-    let (order, seed, from) = (channel.order, channel.seed, joint.from);
-    let cursor = joint.cursor.as_deref().and_then(Cursor::from_json);
-    let until = now.plus(HORIZON_MS);
+    let from = joint.from;
+    let state = State::restore(store.marks(channel.id, from).await?);
+    let place = state.as_ref().map(|state| state.to_mark().to_json());
+    let (seed, zone) = (channel.seed, zone.clone());
     // Sorting a hundred thousand items takes a while; a panic in there is one more failure of this channel.
-    let mut built =
-        tokio::task::spawn_blocking(move || build(&items, order, seed, cursor, from, until))
-            .await
-            .map_err(|e| internal("the scheduler failed", e))?;
+    let built = tokio::task::spawn_blocking(move || {
+        build(&BuildInput {
+            program: &program,
+            catalog: &items.catalog,
+            contents: &items.contents,
+            history: &History::default(),
+            seed,
+            zone: &zone,
+            from,
+            until: now.plus(HORIZON_MS),
+            state,
+        })
+    });
+    let mut built = built
+        .await
+        .map_err(|e| internal("the scheduler failed", e))?;
     if gap.is_none() {
-        built.entries.truncate(room);
+        // Only whole steps are kept: the scheduler goes on behind the last of them.
+        let within = built.entries.get(..room).unwrap_or(&built.entries);
+        let kept = within
+            .iter()
+            .rposition(|e| e.mark.is_some())
+            .map_or(0, |n| n + 1);
+        built.entries.truncate(kept);
     }
-    report(channel, &built.skipped);
+    report(channel, &built.skipped, &built.warnings);
     let hole = joint.hole_since.map(|since| NewEntry {
         start: since,
         stop: from,
         content: EntryContent::Gap,
-        cursor: None,
+        role: Role::Gap,
+        guide_group: rounded_s(since),
+        shows: None,
+        title: None,
+        why: None,
+        mark_is_full: place.is_some(),
+        mark: place,
     });
     let from = joint.hole_since.unwrap_or(from);
     let entries: Vec<_> = hole
@@ -140,20 +203,16 @@ async fn running(
 ) -> Result<Joint> {
     let mut from = span.stop;
     if want == Want::Anew {
-        let published = store
-            .timeline_span(channel, Some(now.plus(PUBLISHED_MS)))
-            .await?;
-        from = published.map_or(from, |p| p.stop);
+        let published = store.step_end(channel, now.plus(PUBLISHED_MS)).await?;
+        from = published.unwrap_or(from);
     }
     if let Some(gap) = gap {
         // A gap on air ends with the second, but is never shorter than one.
         let cut = full_second(now).plus(SECOND_MS).max(gap.plus(SECOND_MS));
         from = from.min(if gap > now { gap } else { cut });
     }
-    let kept = store.timeline_span(channel, Some(from)).await?;
     Ok(Joint {
         from,
-        cursor: kept.and_then(|k| k.cursor),
         hole_since: None,
     })
 }
@@ -165,7 +224,6 @@ fn stopped(span: Option<TimelineSpan>, now: UtcMs) -> Joint {
     let Some(span) = span else {
         return Joint {
             from: start,
-            cursor: None,
             hole_since: None,
         };
     };
@@ -176,15 +234,16 @@ fn stopped(span: Option<TimelineSpan>, now: UtcMs) -> Joint {
     } else {
         (start, Some(span.stop))
     };
-    Joint {
-        from,
-        cursor: span.cursor,
-        hole_since,
-    }
+    Joint { from, hole_since }
 }
 
 fn full_second(t: UtcMs) -> UtcMs {
     UtcMs(t.0.div_euclid(SECOND_MS).saturating_mul(SECOND_MS))
+}
+
+/// A moment in whole seconds, halves up.
+fn rounded_s(t: UtcMs) -> i64 {
+    t.0.saturating_add(SECOND_MS / 2).div_euclid(SECOND_MS)
 }
 
 fn row(planned: Planned) -> NewEntry {
@@ -199,12 +258,18 @@ fn row(planned: Planned) -> NewEntry {
             },
             Plays::Gap => EntryContent::Gap,
         },
-        cursor: planned.cursor.map(|c| c.to_json()),
+        role: planned.role,
+        guide_group: planned.group.id,
+        shows: planned.group.shows,
+        title: planned.group.title.as_deref().map(str::to_owned),
+        why: Some(planned.why.to_json()),
+        mark_is_full: planned.mark.as_ref().is_some_and(Mark::is_full),
+        mark: planned.mark.map(|mark| mark.to_json()),
     }
 }
 
-/// Names what is left out: the first few, then how many.
-fn report(channel: &Channel, skipped: &[Skipped]) {
+/// Names what is left out and what went wrong: the first few, then how many.
+fn report(channel: &Channel, skipped: &[Skipped], warnings: &Warnings) {
     const NAMED: usize = 10;
     for item in skipped.iter().take(NAMED) {
         log::warn!(
@@ -216,6 +281,12 @@ fn report(channel: &Channel, skipped: &[Skipped]) {
         log::warn!(
             CHANNEL = channel.number.as_str();
             "channel {} leaves out {} items in all", channel.number, skipped.len()
+        );
+    }
+    for warning in warnings.list.iter().take(NAMED) {
+        log::warn!(
+            CHANNEL = channel.number.as_str();
+            "the schedule of channel {} at {} ms: {}", channel.number, warning.at.0, warning.text
         );
     }
 }

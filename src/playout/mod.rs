@@ -12,6 +12,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use tokio::sync::{Notify, watch};
 
 use crate::clock::{SharedClock, UtcMs};
@@ -38,6 +39,8 @@ struct Inner {
     store: Store,
     clock: SharedClock,
     clock_is_sane: watch::Receiver<bool>,
+    /// The zone that schedules are written in.
+    zone: TimeZone,
     /// Work on a channel's timeline is done by one at a time.
     channels: Mutex<HashMap<Id, Arc<Live>>>,
     wake: Notify,
@@ -52,22 +55,24 @@ struct Live {
 }
 
 impl Playout {
-    /// A playout that trusts its clock.
+    /// A playout that trusts its clock and schedules in UTC.
     pub fn new(store: Store, clock: SharedClock) -> Self {
         // The sender may go: a receiver keeps the last value.
-        Self::with_clock_watch(store, clock, watch::channel(true).1)
+        Self::with_clock_watch(store, clock, watch::channel(true).1, TimeZone::UTC)
     }
 
-    /// A playout that plans nothing until `clock_is_sane` shows true.
+    /// A playout that plans nothing until `clock_is_sane` shows true. The times of day in its schedules are local to `zone`.
     pub fn with_clock_watch(
         store: Store,
         clock: SharedClock,
         clock_is_sane: watch::Receiver<bool>,
+        zone: TimeZone,
     ) -> Self {
         Self(Arc::new(Inner {
             store,
             clock,
             clock_is_sane,
+            zone,
             channels: Mutex::default(),
             wake: Notify::new(),
         }))
@@ -223,7 +228,8 @@ impl Playout {
         let live = self.live(channel).await?;
         let _turn = live.at_work.lock().await;
         let row = self.0.store.channel(channel).await?;
-        let version = extend::bring(&self.0.store, &row, self.0.clock.utc(), want).await?;
+        let now = self.0.clock.utc();
+        let version = extend::bring(&self.0.store, &row, now, &self.0.zone, want).await?;
         let version = version.unwrap_or(row.timeline_version);
         live.changed(version);
         Ok(version)

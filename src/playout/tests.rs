@@ -494,7 +494,7 @@ async fn nothing_is_planned_by_a_clock_that_is_not_sane() {
     let ch = s.channel("1", PlayOrder::Shuffle).await.id;
     let (judge, sane) = watch::channel(false);
     let clock = Arc::new(s.clock.clone());
-    let playout = Playout::with_clock_watch(s.store.clone(), clock, sane);
+    let playout = Playout::with_clock_watch(s.store.clone(), clock, sane, TimeZone::UTC);
     for error in [
         playout.ensure(ch).await.unwrap_err(),
         playout.rebuild_future(ch).await.unwrap_err(),

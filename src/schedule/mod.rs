@@ -1,50 +1,36 @@
 //! Decides what is on when: rules, items and a seed in, entries out.
 //!
-//! Pure: no clock, no files, no database, no async. Equal input gives equal output on every machine.
+//! Pure: no clock, no files, no database, no async. Equal input gives equal output on every machine, and a timeline
+//! built in pieces is the same as one built in one go.
 
 mod build;
+mod content;
+pub mod dotnet;
+mod draw;
+mod item;
+mod loops;
 mod order;
+mod planned;
+mod program;
+mod span;
+mod state;
 #[cfg(test)]
 mod tests;
+mod timeline;
+mod wall;
+mod warning;
 
-use serde::{Deserialize, Serialize};
-
-use crate::media::Ticks90k;
-
-pub use build::{Built, MAX_ENTRIES, Planned, Plays, SHORTEST_MS, Skipped, build, can_play};
-pub use order::Cursor;
-
-/// In which order a collection is played, again and again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PlayOrder {
-    /// By date of release; what has none comes last.
-    Chronological,
-    /// By show, season and episode; the specials of a show after its seasons.
-    SeasonEpisode,
-    /// Every item once per round, in an order made from the channel's seed.
-    Shuffle,
-}
-
-/// An item as the scheduler sees it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Playable {
-    /// Key of the item.
-    pub id: i64,
-    /// Where it begins, in item time.
-    pub start: Ticks90k,
-    /// Where it ends.
-    pub end: Ticks90k,
-    /// Title of the film or episode.
-    pub title: String,
-    /// Title of the show.
-    pub show: Option<String>,
-    /// Season; 0 is specials.
-    pub season: Option<u32>,
-    /// Episode number.
-    pub episode: Option<u32>,
-    /// Year of release.
-    pub year: Option<u16>,
-    /// Date of release or first airing, `YYYY-MM-DD`.
-    pub date: Option<String>,
-}
+pub use build::{BuildInput, Built, MAX_ENTRIES, build};
+pub use content::{
+    Collection, Content, Contents, CursorKey, Member, Pick, Playlist, PlaylistEntry, Take,
+};
+pub use draw::{Seed, stable_hash};
+pub use item::{Aired, Breaks, Catalog, History, Ix, Playable};
+pub use loops::Loop;
+pub use order::{Cursor, Marathon, MarathonBy, Order, Parts, PlayOrder, Sorted};
+pub use planned::{Dress, Group, Planned, Plays, Role, Why};
+pub use program::Program;
+pub use span::{SHORTEST_MS, Span};
+pub use state::{KindState, Mark, State};
+pub use wall::{TimeOfDay, Wall};
+pub use warning::{Skipped, Warning, Warnings};

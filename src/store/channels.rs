@@ -11,7 +11,7 @@ use crate::schedule::PlayOrder;
 
 const COLUMNS: &str = "id, number, name, group_name, video, audio, audio_rate_hz, audio_channels, collection, \
                        collection_path, collection_show, play_order, seed, timeline_version, created_ms, \
-                       loose_audio, picture_size, picture_rate";
+                       loose_audio, picture_size, picture_rate, program";
 
 impl Store {
     /// Makes a channel. `Invalid` for an impossible number or an empty name, `Conflict` when the number is taken.
@@ -60,12 +60,16 @@ impl Store {
         self.write(move |db| {
             let checked = Checked::new(&c.number, &c.name)?;
             let (word, path, show) = split(&c.collection);
+            let program = c.program.as_ref().map(serde_json::to_string).transpose();
+            let program = program.map_err(|e| {
+                Error::with_source(ErrorKind::Internal, "writing a program down".to_owned(), e)
+            })?;
             db.query_row(
                 &format!(
                     "UPDATE channels SET number = ?2, number_hundredths = ?3, name = ?4, group_name = ?5, video = ?6, \
                      audio = ?7, audio_rate_hz = ?8, audio_channels = ?9, collection = ?10, collection_path = ?11, \
                      collection_show = ?12, play_order = ?13, seed = ?14, loose_audio = ?15, picture_size = ?16, \
-                     picture_rate = ?17, timeline_version = timeline_version + 1 \
+                     picture_rate = ?17, program = ?18, timeline_version = timeline_version + 1 \
                      WHERE id = ?1 RETURNING {COLUMNS}"
                 ),
                 params![
@@ -86,6 +90,7 @@ impl Store {
                     c.format.loose_audio,
                     c.format.size.map(|size| size.to_string()),
                     c.format.rate.map(|rate| rate.to_string()),
+                    program,
                 ],
                 channel_of,
             )
@@ -246,6 +251,10 @@ fn channel_of(row: &Row<'_>) -> rusqlite::Result<Channel> {
         seed: row.get::<_, i64>(12)?.cast_unsigned(),
         timeline_version: count_of(row, 13)?,
         created: moment_of(row, 14)?,
+        program: row
+            .get::<_, Option<String>>(18)?
+            .map(|json| serde_json::from_str(&json).map_err(|e| bad_value(18, e)))
+            .transpose()?,
     })
 }
 

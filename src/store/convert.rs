@@ -10,7 +10,7 @@ use rusqlite::types::Type;
 use crate::clock::UtcMs;
 use crate::guide::{ItemKind, Metadata};
 use crate::media::{AudioCodec, VideoCodec};
-use crate::schedule::PlayOrder;
+use crate::schedule::{PlayOrder, Role};
 use crate::store::rows::RootKind;
 
 /// A type that is a word in the database.
@@ -76,7 +76,27 @@ impl Word for PlayOrder {
     const WORDS: &'static [(Self, &'static str)] = &[
         (PlayOrder::Chronological, "chronological"),
         (PlayOrder::SeasonEpisode, "season-episode"),
+        (PlayOrder::Custom, "custom"),
         (PlayOrder::Shuffle, "shuffle"),
+        (PlayOrder::Balanced, "balanced"),
+        (PlayOrder::Random, "random"),
+        (PlayOrder::RandomRotation, "random-rotation"),
+        (PlayOrder::Marathon, "marathon"),
+        (PlayOrder::MultiEpisodeShuffle, "multi-episode-shuffle"),
+    ];
+}
+
+impl Word for Role {
+    const WORDS: &'static [(Self, &'static str)] = &[
+        (Role::Programme, "programme"),
+        (Role::Hidden, "hidden"),
+        (Role::PreRoll, "pre-roll"),
+        (Role::MidRoll, "mid-roll"),
+        (Role::PostRoll, "post-roll"),
+        (Role::Tail, "tail"),
+        (Role::Fallback, "fallback"),
+        (Role::Gap, "gap"),
+        (Role::Empty, "empty"),
     ];
 }
 
@@ -194,5 +214,6 @@ mod tests {
         check::<VideoCodec>();
         check::<AudioCodec>();
         check::<PlayOrder>();
+        check::<Role>();
     }
 }

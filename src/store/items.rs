@@ -508,6 +508,7 @@ fn playable_of(row: &Row<'_>) -> rusqlite::Result<Playable> {
         episode: row.get(6)?,
         year: row.get(7)?,
         date: row.get(8)?,
+        ..Playable::default()
     })
 }
 

@@ -10,7 +10,8 @@ use crate::clock::UtcMs;
 use crate::error::{Error, ErrorKind, Result};
 use crate::guide::{ItemKind, Metadata};
 use crate::media::{Format, Probe, Ticks90k};
-use crate::schedule::PlayOrder;
+pub use crate::schedule::Collection;
+use crate::schedule::{Loop, Pick, PlayOrder, Program, Role};
 
 /// A key of a table: never reused.
 pub type Id = i64;
@@ -239,24 +240,6 @@ pub struct Item {
     pub probe: ProbeState,
 }
 
-/// What a channel plays.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "collection", rename_all = "lowercase")]
-pub enum Collection {
-    /// Every playable item.
-    Library,
-    /// Everything below a folder.
-    Folder {
-        /// Absolute path.
-        path: PathBuf,
-    },
-    /// Every episode of a show.
-    Show {
-        /// Its title.
-        title: String,
-    },
-}
-
 /// A channel's number by its value: `5`, `5.1`; `5.1` and `5.10` are equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ChannelNumber(u32);
@@ -347,12 +330,26 @@ pub struct Channel {
     pub collection: Collection,
     /// In which order.
     pub order: PlayOrder,
+    /// What it plays instead of that, when it is more than one collection again and again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<Program>,
     /// Seed of its shuffles.
     pub seed: u64,
     /// Rises whenever what is planned changes; not when old entries are cleared away.
     pub timeline_version: u64,
     /// When it was made.
     pub created: UtcMs,
+}
+
+impl Channel {
+    /// What it plays, in the scheduler's words.
+    pub fn program(&self) -> Program {
+        self.program.clone().unwrap_or_else(|| {
+            Program::Loop(Loop {
+                pick: Pick::new(self.collection.clone(), self.order),
+            })
+        })
+    }
 }
 
 /// What an entry of a timeline plays.
@@ -372,7 +369,7 @@ pub enum EntryContent {
     Gap,
 }
 
-/// An entry about to be written. Its titles are those of its item at that moment.
+/// An entry about to be written. Its titles are those of what the guide shows, as they are at that moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewEntry {
     /// On air from.
@@ -381,8 +378,20 @@ pub struct NewEntry {
     pub stop: UtcMs,
     /// What is played.
     pub content: EntryContent,
-    /// The scheduler's place behind it, as JSON.
-    pub cursor: Option<String>,
+    /// What for.
+    pub role: Role,
+    /// Entries that follow each other with equal groups are one programme of the guide.
+    pub guide_group: i64,
+    /// The item whose titles the guide shows.
+    pub shows: Option<Id>,
+    /// The title that it shows instead.
+    pub title: Option<String>,
+    /// Why it is there, as JSON.
+    pub why: Option<String>,
+    /// The scheduler's place behind it, as JSON; between those that have one the scheduler cannot be resumed.
+    pub mark: Option<String>,
+    /// Whether that place can be read without the ones before it.
+    pub mark_is_full: bool,
 }
 
 /// How far a channel's timeline reaches.
@@ -392,8 +401,6 @@ pub struct TimelineSpan {
     pub start: UtcMs,
     /// Stop of its last entry.
     pub stop: UtcMs,
-    /// The scheduler's place behind the last entry that has one.
-    pub cursor: Option<String>,
 }
 
 /// A row of a channel's timeline. `start < stop` always holds; rows of a channel touch and never overlap.
@@ -419,6 +426,8 @@ pub struct Entry {
     pub metadata: Metadata,
     /// What the item was when the entry was written.
     pub kind: ItemKind,
+    /// What the entry is for.
+    pub role: Role,
 }
 
 #[cfg(test)]

@@ -12,12 +12,12 @@ use crate::clock::UtcMs;
 use crate::error::{Error, ErrorKind, Result};
 use crate::guide::ItemKind;
 use crate::media::Ticks90k;
-use crate::schedule::SHORTEST_MS;
+use crate::schedule::{Role, SHORTEST_MS};
 
 const FIRST_COLUMNS: &str = "id, channel_id, start_ms, stop_ms, item_id, in_90k, out_90k, guide_group, \
-                             guide_start_s, guide_stop_s, kind";
+                             guide_start_s, guide_stop_s, kind, role";
 /// Where [`METADATA`] begins behind [`FIRST_COLUMNS`].
-const METADATA_AT: usize = 11;
+const METADATA_AT: usize = 12;
 
 /// What the guide shows where nothing is planned.
 const GAP_TITLE: &str = "Off air";
@@ -71,25 +71,64 @@ impl Store {
                 .optional()
             };
             let run = || {
-                let (Some(start), Some(stop)) = (edge("start_ms", "ASC")?, edge("stop_ms", "DESC")?)
+                let (Some(start), Some(stop)) =
+                    (edge("start_ms", "ASC")?, edge("stop_ms", "DESC")?)
                 else {
                     return Ok(None);
                 };
-                let cursor = db
-                    .query_row(
-                        "SELECT cursor FROM timeline WHERE channel_id = ?1 AND start_ms < ?2 AND cursor IS NOT NULL \
-                         ORDER BY start_ms DESC LIMIT 1",
-                        [channel, before],
-                        |row| row.get(0),
-                    )
-                    .optional()?;
-                Ok(Some(TimelineSpan {
-                    start,
-                    stop,
-                    cursor,
-                }))
+                Ok(Some(TimelineSpan { start, stop }))
             };
             run().map_err(|e| fail::sql("reading how far a timeline reaches", e))
+        })
+        .await
+    }
+
+    /// Where the step of the scheduler ends that made the last of the entries that start before `before`: the first
+    /// moment from there on at which it can be resumed. `None` when there are no such entries.
+    pub async fn step_end(&self, channel: Id, before: UtcMs) -> Result<Option<UtcMs>> {
+        self.read(move |db| {
+            let run = || {
+                let last = db
+                    .query_row(
+                        "SELECT start_ms, stop_ms FROM timeline WHERE channel_id = ?1 AND start_ms < ?2 \
+                         ORDER BY start_ms DESC LIMIT 1",
+                        [channel, before.0],
+                        |row| Ok((row.get::<_, i64>(0)?, moment_of(row, 1)?)),
+                    )
+                    .optional()?;
+                let Some((start, stop)) = last else {
+                    return Ok(None);
+                };
+                let marked = db
+                    .query_row(
+                        "SELECT stop_ms FROM timeline WHERE channel_id = ?1 AND start_ms >= ?2 \
+                         AND mark IS NOT NULL ORDER BY start_ms LIMIT 1",
+                        [channel, start],
+                        |row| moment_of(row, 0),
+                    )
+                    .optional()?;
+                Ok(Some(marked.unwrap_or(stop)))
+            };
+            run().map_err(|e| fail::sql("looking for the end of a step of a schedule", e))
+        })
+        .await
+    }
+
+    /// The scheduler's marks that together say where it is behind the entries that start before `before`: the last
+    /// full one and those behind it. Empty when there is none.
+    pub async fn marks(&self, channel: Id, before: UtcMs) -> Result<Vec<String>> {
+        self.read(move |db| {
+            db.prepare(
+                "SELECT mark FROM timeline WHERE channel_id = ?1 AND start_ms < ?2 AND mark IS NOT NULL \
+                 AND start_ms >= (SELECT start_ms FROM timeline WHERE channel_id = ?1 AND start_ms < ?2 \
+                 AND mark_is_full = 1 ORDER BY start_ms DESC LIMIT 1) ORDER BY start_ms",
+            )
+            .and_then(|mut statement| {
+                statement
+                    .query_map([channel, before.0], |row| row.get(0))?
+                    .collect()
+            })
+            .map_err(|e| fail::sql("reading where a schedule is", e))
         })
         .await
     }
@@ -149,12 +188,12 @@ impl Store {
         .await
     }
 
-    /// Where the first gap that stops after `from` starts: a time for which nothing was planned, not the
-    /// place of an item removed since.
+    /// Where the first gap that stops after `from` starts for which there was nothing to play: not one that is there
+    /// by the will of the schedule, nor the place of an item removed since.
     pub async fn first_gap(&self, channel: Id, from: UtcMs) -> Result<Option<UtcMs>> {
         self.read(move |db| {
             db.query_row(
-                "SELECT start_ms FROM timeline WHERE channel_id = ?1 AND stop_ms > ?2 AND in_90k IS NULL \
+                "SELECT start_ms FROM timeline WHERE channel_id = ?1 AND stop_ms > ?2 AND role = 'empty' \
                  ORDER BY start_ms LIMIT 1",
                 [channel, from.0],
                 |row| moment_of(row, 0),
@@ -178,18 +217,20 @@ impl Store {
         .await
     }
 
-    /// Clears away what stopped at `before` or earlier and keeps of it when each item was last played. The last
-    /// entry of a channel always stays: it holds the scheduler's place. Returns how many rows went.
+    /// Clears away what stopped at `before` or earlier and keeps of it when each item was last played as a programme.
+    /// What says where the scheduler is stays: the last entry with a full mark, and all behind it. Returns how many
+    /// rows went.
     pub async fn prune_timeline(&self, channel: Id, before: UtcMs) -> Result<usize> {
         const DUE: &str = "channel_id = ?1 AND stop_ms <= ?2 \
-                           AND start_ms < (SELECT max(start_ms) FROM timeline WHERE channel_id = ?1)";
+                           AND start_ms < (SELECT start_ms FROM timeline WHERE channel_id = ?1 AND start_ms <= ?2 \
+                           AND mark_is_full = 1 ORDER BY start_ms DESC LIMIT 1)";
         self.write_rows(super::writer::ROWS_PER_TRANSACTION, move |db| {
             let run = || {
                 db.execute(
                     &format!(
                         "INSERT INTO history (channel_id, item_id, last_start_ms, plays) \
-                         SELECT channel_id, item_id, max(start_ms), count(*) FROM timeline \
-                         WHERE {DUE} AND item_id IS NOT NULL GROUP BY channel_id, item_id \
+                         SELECT channel_id, item_id, max(start_ms), count(DISTINCT guide_group) FROM timeline \
+                         WHERE {DUE} AND item_id IS NOT NULL AND role IN ('programme', 'hidden') GROUP BY channel_id, item_id \
                          ON CONFLICT (channel_id, item_id) DO UPDATE SET \
                          last_start_ms = max(last_start_ms, excluded.last_start_ms), plays = plays + excluded.plays"
                     ),
@@ -259,30 +300,46 @@ fn clear_from(db: &Connection, channel: Id, from: UtcMs) -> Result<()> {
         [channel, from.0],
     )
     .map_err(|e| fail::sql(doing, e))?;
-    let Some(last) = last_of(db, channel)? else {
+    let Some(mut last) = last_of(db, channel)? else {
         return Ok(());
     };
-    if last.stop <= from {
-        return Ok(());
+    if last.stop > from {
+        if !last.is_gap {
+            crate::bail!(
+                Conflict,
+                "{doing}: channel {channel} plays an item until {} ms, past {} ms",
+                last.stop.0,
+                from.0
+            );
+        }
+        db.execute(
+            "UPDATE timeline SET stop_ms = ?2 WHERE id = ?1",
+            [last.id, from.0],
+        )
+        .map_err(|e| fail::sql(doing, e))?;
+        last.stop = from;
     }
-    if !last.is_gap {
-        crate::bail!(
-            Conflict,
-            "{doing}: channel {channel} plays an item until {} ms, past {} ms",
-            last.stop.0,
-            from.0
-        );
-    }
+    end_group(db, channel, last.group, last.stop)
+}
+
+/// Says where a programme of the guide ends that may have lost or gained entries at its end.
+fn end_group(db: &Connection, channel: Id, group: i64, stop: UtcMs) -> Result<()> {
+    // The rows of a programme follow each other, none starts before its id says.
+    let since = group.saturating_sub(1).saturating_mul(1000);
     db.execute(
-        "UPDATE timeline SET stop_ms = ?2, guide_stop_s = ?3 WHERE id = ?1",
-        [last.id, from.0, rounded_s(from)],
+        "UPDATE timeline SET guide_stop_s = ?3 \
+         WHERE channel_id = ?1 AND start_ms >= ?4 AND guide_group = ?2 AND guide_stop_s <> ?3",
+        [channel, group, rounded_s(stop), since],
     )
     .map(drop)
-    .map_err(|e| fail::sql(doing, e))
+    .map_err(|e| fail::sql("changing the end of a programme", e))
 }
 
 fn append(db: &Connection, channel: Id, entries: &[NewEntry]) -> Result<()> {
-    let mut end = last_of(db, channel)?.map(|last| last.stop);
+    let last = last_of(db, channel)?;
+    let mut end = last.as_ref().map(|last| last.stop);
+    // The programme of the entry before: its key, and where it begins and ends.
+    let mut group = last.map(|last| (last.group, last.group_start_s, rounded_s(last.stop)));
     let sql = |e| {
         if fail::is_orphan(&e) {
             return no_channel(channel);
@@ -290,20 +347,23 @@ fn append(db: &Connection, channel: Id, entries: &[NewEntry]) -> Result<()> {
         fail::sql("writing a timeline", e)
     };
     const COLUMNS: &str = "channel_id, start_ms, stop_ms, in_90k, out_90k, guide_group, guide_start_s, guide_stop_s, \
-                           cursor, item_id, kind";
-    let mut item = db
+                           role, why, mark, mark_is_full, item_id, kind";
+    const VALUES: &str =
+        "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, (SELECT id FROM items WHERE id = ?13)";
+    // The titles of what the guide shows; where that is gone, of what is played.
+    let titles = METADATA.replace("plot", "CASE WHEN ?15 THEN plot END");
+    let mut with_titles = db
         .prepare(&format!(
-            "INSERT INTO timeline ({COLUMNS}, {METADATA}) \
-             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, id, kind, {METADATA} FROM items WHERE id = ?10"
+            "INSERT INTO timeline ({COLUMNS}, {METADATA}) SELECT {VALUES}, kind, {titles} FROM items \
+             WHERE id = coalesce((SELECT id FROM items WHERE id = ?14), ?13)"
         ))
         .map_err(sql)?;
-    let mut gap = db
+    let mut with_words = db
         .prepare(&format!(
-            "INSERT INTO timeline ({COLUMNS}, title) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, NULL, 'other', ?10)"
+            "INSERT INTO timeline ({COLUMNS}, title) VALUES ({VALUES}, 'other', ?14)"
         ))
         .map_err(sql)?;
-    for entry in entries {
+    for (n, entry) in entries.iter().enumerate() {
         check(entry, end).map_err(|why| {
             Error::new(
                 ErrorKind::Internal,
@@ -314,26 +374,56 @@ fn append(db: &Connection, channel: Id, entries: &[NewEntry]) -> Result<()> {
             )
         })?;
         end = Some(entry.stop);
-        let (start_s, stop_s) = (rounded_s(entry.start), rounded_s(entry.stop));
-        // Starts are at least a second apart: the second tells the programmes of a channel apart.
-        let group = start_s;
-        let times: [&dyn ToSql; 3] = [&channel, &entry.start.0, &entry.stop.0];
-        let guide: [&dyn ToSql; 4] = [&group, &start_s, &stop_s, &entry.cursor];
-        let (id, from, to) = match &entry.content {
+        let joins = group.is_some_and(|(id, ..)| id == entry.guide_group);
+        let (id, start_s, stop_s) = match group {
+            Some(known) if joins && n > 0 => known,
+            before => {
+                let following = entries.iter().skip(n);
+                let of_group = following.take_while(|e| e.guide_group == entry.guide_group);
+                let stop = of_group.last().map_or(entry.stop, |e| e.stop);
+                let start_s = match before {
+                    Some((_, start_s, _)) if joins => {
+                        end_group(db, channel, entry.guide_group, stop)?;
+                        start_s
+                    }
+                    _ => rounded_s(entry.start),
+                };
+                (entry.guide_group, start_s, rounded_s(stop))
+            }
+        };
+        group = Some((id, start_s, stop_s));
+        let (item, from, to) = match &entry.content {
             EntryContent::Item { item_id, from, to } => (Some(*item_id), Some(from.0), Some(to.0)),
             EntryContent::Gap => (None, None, None),
         };
-        let place: [&dyn ToSql; 2] = [&from, &to];
+        let role = entry.role.word();
+        let values: [&dyn ToSql; 13] = [
+            &channel,
+            &entry.start.0,
+            &entry.stop.0,
+            &from,
+            &to,
+            &id,
+            &start_s,
+            &stop_s,
+            &role,
+            &entry.why,
+            &entry.mark,
+            &entry.mark_is_full,
+            &item,
+        ];
         let mut written = 0;
-        if id.is_some() {
-            let values = times.into_iter().chain(place).chain(guide);
-            let values = values.chain([&id as &dyn ToSql]);
-            written = item.execute(params_from_iter(values)).map_err(sql)?;
+        if entry.title.is_none() {
+            let opens = !joins;
+            let values = values
+                .into_iter()
+                .chain([&entry.shows as &dyn ToSql, &opens]);
+            written = with_titles.execute(params_from_iter(values)).map_err(sql)?;
         }
         if written == 0 {
-            let values = times.into_iter().chain(place).chain(guide);
-            let values = values.chain([&GAP_TITLE as &dyn ToSql]);
-            gap.execute(params_from_iter(values)).map_err(sql)?;
+            let title = entry.title.as_deref().unwrap_or(GAP_TITLE);
+            let values = values.into_iter().chain([&title as &dyn ToSql]);
+            with_words.execute(params_from_iter(values)).map_err(sql)?;
         }
     }
     Ok(())
@@ -349,12 +439,18 @@ fn check(entry: &NewEntry, end: Option<UtcMs>) -> std::result::Result<(), &'stat
     if length < SHORTEST_MS {
         return Err("is shorter than a second");
     }
-    if let EntryContent::Item { from, to, .. } = &entry.content
-        && (*to - *from).round_ms() != length
-    {
-        return Err("lasts longer or shorter than what it plays");
+    match &entry.content {
+        EntryContent::Item { from, to, .. } if (*to - *from).round_ms() != length => {
+            Err("lasts longer or shorter than what it plays")
+        }
+        EntryContent::Item { .. } if matches!(entry.role, Role::Gap | Role::Empty) => {
+            Err("plays an item and says that it is a gap")
+        }
+        EntryContent::Gap if !matches!(entry.role, Role::Gap | Role::Empty) => {
+            Err("plays nothing and says that it is no gap")
+        }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// The last entry of a channel.
@@ -362,17 +458,21 @@ struct Last {
     id: Id,
     stop: UtcMs,
     is_gap: bool,
+    group: i64,
+    group_start_s: i64,
 }
 
 fn last_of(db: &Connection, channel: Id) -> Result<Option<Last>> {
     db.query_row(
-        "SELECT id, stop_ms, in_90k IS NULL FROM timeline WHERE channel_id = ?1 ORDER BY start_ms DESC LIMIT 1",
+        "SELECT id, stop_ms, in_90k IS NULL, guide_group, guide_start_s FROM timeline WHERE channel_id = ?1 ORDER BY start_ms DESC LIMIT 1",
         [channel],
         |row| {
             Ok(Last {
                 id: row.get(0)?,
                 stop: moment_of(row, 1)?,
                 is_gap: row.get(2)?,
+                group: row.get(3)?,
+                group_start_s: row.get(4)?,
             })
         },
     )
@@ -404,6 +504,7 @@ fn entry_of(row: &Row<'_>) -> rusqlite::Result<Entry> {
         guide_start_s: row.get(8)?,
         guide_stop_s: row.get(9)?,
         kind: ItemKind::of(row, 10)?,
+        role: Role::of(row, 11)?,
         metadata: metadata_of(row, METADATA_AT)?,
     })
 }

@@ -310,6 +310,12 @@ fn channel_row(app: &App, channel: View) -> ChannelRow {
         PlayOrder::Shuffle => "shuffled",
         PlayOrder::Chronological => "by date",
         PlayOrder::SeasonEpisode => "by season and episode",
+        PlayOrder::Custom => "in its own order",
+        PlayOrder::Balanced => "shuffled, shows spread evenly",
+        PlayOrder::Random => "at random",
+        PlayOrder::RandomRotation => "at random, show after show",
+        PlayOrder::Marathon => "show after show",
+        PlayOrder::MultiEpisodeShuffle => "shuffled, stories whole",
     };
     ChannelRow {
         playlist: channel.stream.replace(".ts", ".m3u"),

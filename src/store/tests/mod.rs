@@ -12,7 +12,7 @@ use crate::clock::{SimClock, UtcMs};
 use crate::guide::{ItemKind, Metadata};
 use crate::media::probe::Container;
 use crate::media::{AudioCodec, Format, Probe, Ticks90k, VideoCodec};
-use crate::schedule::PlayOrder;
+use crate::schedule::{PlayOrder, Role};
 
 const NOW: UtcMs = UtcMs(1_700_000_000_000);
 
@@ -179,7 +179,16 @@ fn entry(start: i64, item: Option<Id>) -> NewEntry {
                 to: Ticks90k(90 + 60 * 90_000),
             },
         },
-        cursor: item.map(|id| format!("{{\"after\":{id}}}")),
+        role: match item {
+            None => Role::Empty,
+            Some(_) => Role::Programme,
+        },
+        guide_group: NOW.0 / 1000 + start / 1000,
+        shows: None,
+        title: None,
+        why: None,
+        mark: item.map(|id| format!("{{\"after\":{id}}}")),
+        mark_is_full: item.is_some(),
     }
 }
 

@@ -174,7 +174,6 @@ async fn windows_hold_what_overlaps_them() {
     let span = f.store.timeline_span(ch, Some(NOW.plus(60_001))).await;
     let span = span.unwrap().unwrap();
     assert_eq!((span.start, span.stop), (NOW, NOW.plus(120_000)));
-    assert!(span.cursor.is_some());
     assert_eq!(f.store.timeline_span(ch, Some(NOW)).await.unwrap(), None);
     assert_eq!(f.store.entries_after(ch, NOW).await.unwrap(), 9);
 }
@@ -200,8 +199,114 @@ async fn what_is_cleared_away_stays_in_the_history() {
     // The last entry holds the scheduler's place for as long as the channel exists.
     let after_all = NOW.plus(1_000_000_000);
     assert_eq!(f.store.prune_timeline(ch, after_all).await.unwrap(), 1);
-    let span = f.store.timeline_span(ch, None).await.unwrap().unwrap();
-    assert_eq!(span.cursor, entry(0, Some(ids[0])).cursor);
+    let marks = f.store.marks(ch, UtcMs(i64::MAX)).await.unwrap();
+    assert_eq!(marks, [entry(0, Some(ids[0])).mark.unwrap()]);
+}
+
+/// An entry of a programme that begins at `group`.
+fn part(start: i64, item: Id, group: i64) -> NewEntry {
+    NewEntry {
+        guide_group: NOW.0 / 1000 + group / 1000,
+        mark: None,
+        mark_is_full: false,
+        ..entry(start, Some(item))
+    }
+}
+
+#[tokio::test]
+async fn entries_of_a_programme_share_its_edges_and_titles_whatever_is_added_or_cut() {
+    let f = fixture().await;
+    let ids = f.playable(&["/media/tv/a.mkv", "/media/tv/b.mkv"]).await;
+    let ch = f.store.add_channel(channel("1"), NOW).await.unwrap().id;
+    let shown = async || {
+        let rows = f.store.timeline(ch, NOW, NOW.plus(1_000_000), 100).await;
+        let edge = |s: i64| s - NOW.0 / 1000;
+        let shown = |e: Entry| {
+            let title = e.metadata.show.unwrap_or(e.metadata.title);
+            (edge(e.guide_start_s), edge(e.guide_stop_s), title)
+        };
+        rows.unwrap().into_iter().map(shown).collect::<Vec<_>>()
+    };
+    let programme =
+        |n: usize, edges: (i64, i64), title: &str| vec![(edges.0, edges.1, title.to_owned()); n];
+    let titled = NewEntry {
+        title: Some("Night".to_owned()),
+        ..part(120_000, ids[1], 120_000)
+    };
+    let entries = vec![part(0, ids[0], 0), part(60_000, ids[1], 0), titled];
+    f.store.append_timeline(ch, entries).await.unwrap();
+    let mut expected = programme(2, (0, 120), "Show");
+    expected.extend(programme(1, (120, 180), "Night"));
+    assert_eq!(shown().await, expected);
+    // The programme goes on in what is built later, under its own words.
+    let more = NewEntry {
+        title: Some("Night".to_owned()),
+        ..part(180_000, ids[0], 120_000)
+    };
+    f.store.append_timeline(ch, vec![more]).await.unwrap();
+    expected.truncate(2);
+    expected.extend(programme(2, (120, 240), "Night"));
+    assert_eq!(shown().await, expected);
+    // What is cut off shortens it.
+    let from = NOW.plus(180_000);
+    let next = vec![part(180_000, ids[0], 180_000)];
+    f.store.replace_timeline(ch, from, next).await.unwrap();
+    expected.truncate(2);
+    expected.extend(programme(1, (120, 180), "Night"));
+    expected.extend(programme(1, (180, 240), "Show"));
+    assert_eq!(shown().await, expected);
+    f.store
+        .replace_timeline(ch, NOW.plus(60_000), vec![])
+        .await
+        .unwrap();
+    assert_eq!(shown().await, programme(1, (0, 60), "Show"));
+}
+
+#[tokio::test]
+async fn a_schedule_is_resumed_behind_whole_steps_from_the_last_full_mark() {
+    let f = fixture().await;
+    let ids = f.playable(&["/media/tv/a.mkv"]).await;
+    let ch = f.store.add_channel(channel("1"), NOW).await.unwrap().id;
+    let marked = |n: i64, mark: Option<&str>, full: bool| NewEntry {
+        mark: mark.map(str::to_owned),
+        mark_is_full: full,
+        ..entry(n * 60_000, Some(ids[0]))
+    };
+    let entries = vec![
+        marked(0, Some("a"), true),
+        marked(1, None, false),
+        marked(2, Some("b"), false),
+        marked(3, Some("c"), true),
+        marked(4, None, false),
+        marked(5, Some("d"), false),
+        marked(6, None, false),
+    ];
+    f.store.append_timeline(ch, entries).await.unwrap();
+    for (before, end, marks) in [
+        (0, None, vec![]),
+        (1, Some(1), vec!["a"]),
+        (60_001, Some(3), vec!["a"]),
+        (120_001, Some(3), vec!["a", "b"]),
+        (180_001, Some(4), vec!["c"]),
+        (240_001, Some(6), vec!["c"]),
+        (300_001, Some(6), vec!["c", "d"]),
+        // A step that never ended is over with its last entry.
+        (360_001, Some(7), vec!["c", "d"]),
+    ] {
+        let before = NOW.plus(before);
+        let found = f.store.step_end(ch, before).await.unwrap();
+        assert_eq!(found, end.map(|n: i64| NOW.plus(n * 60_000)), "{before:?}");
+        assert_eq!(
+            f.store.marks(ch, before).await.unwrap(),
+            marks,
+            "{before:?}"
+        );
+    }
+    // Of the past the last full mark stays with all that lies behind it.
+    let pruned = f.store.prune_timeline(ch, NOW.plus(420_000)).await.unwrap();
+    assert_eq!(pruned, 3);
+    let marks = f.store.marks(ch, NOW.plus(400_000)).await.unwrap();
+    assert_eq!(marks, ["c", "d"]);
 }
 
 #[tokio::test]

@@ -1,9 +1,15 @@
-//! What every order keeps to.
+//! What every timeline keeps to, and what a loop plays.
+
+mod properties;
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
 
 use super::*;
 use crate::clock::UtcMs;
+use crate::media::Ticks90k;
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -13,11 +19,7 @@ fn item(id: i64, length: Ticks90k) -> Playable {
         start: Ticks90k(id * 7),
         end: Ticks90k(id * 7) + length,
         title: format!("Clip {id}"),
-        show: None,
-        season: None,
-        episode: None,
-        year: None,
-        date: None,
+        ..Playable::default()
     }
 }
 
@@ -29,10 +31,10 @@ fn clips(ids: impl IntoIterator<Item = i64>) -> Vec<Playable> {
 
 fn episode(id: i64, show: &str, season: u32, number: u32, date: Option<&str>) -> Playable {
     Playable {
-        show: Some(show.to_owned()),
+        show: Some(show.into()),
         season: Some(season),
         episode: Some(number),
-        date: date.map(str::to_owned),
+        date: date.map(Into::into),
         ..item(id, Ticks90k::from_ms(1_800_000))
     }
 }
@@ -45,8 +47,45 @@ fn dealt(built: &Built) -> Vec<i64> {
     built.entries.iter().map(id).collect()
 }
 
-fn days(items: &[Playable], order: PlayOrder, seed: u64, days: i64) -> Built {
+fn loop_of(order: impl Into<Order>) -> Program {
+    Program::Loop(Loop {
+        pick: Pick::new(Collection::Library, order),
+    })
+}
+
+fn build(
+    items: &[Playable],
+    order: impl Into<Order>,
+    seed: u64,
+    state: Option<State>,
+    from: UtcMs,
+    until: UtcMs,
+) -> Built {
+    let catalog = Catalog::new(items.to_vec());
+    super::build(&BuildInput {
+        program: &loop_of(order),
+        catalog: &catalog,
+        contents: &Contents::all(Collection::Library, &catalog),
+        history: &History::default(),
+        seed,
+        zone: &TimeZone::UTC,
+        from,
+        until,
+        state,
+    })
+}
+
+fn days(items: &[Playable], order: impl Into<Order>, seed: u64, days: i64) -> Built {
     build(items, order, seed, None, UtcMs(0), UtcMs(days * DAY_MS))
+}
+
+/// Everything of an entry but its mark, which may hold more or less of the same place.
+fn unmarked(entries: &[Planned]) -> Vec<Planned> {
+    let bare = |e: &Planned| Planned {
+        mark: None,
+        ..e.clone()
+    };
+    entries.iter().map(bare).collect()
 }
 
 #[test]
@@ -128,8 +167,8 @@ fn a_shuffle_plays_every_item_once_per_round_and_none_twice_in_a_row() {
 fn shuffles_differ_by_seed_and_by_round_and_favour_nobody() {
     let items = clips(1..=6);
     assert_eq!(
-        days(&items, PlayOrder::Shuffle, 7, 7),
-        days(&items, PlayOrder::Shuffle, 7, 7)
+        days(&items, PlayOrder::Shuffle, 7, 7).entries,
+        days(&items, PlayOrder::Shuffle, 7, 7).entries
     );
     let mut openings = BTreeMap::new();
     let mut orders = HashSet::new();
@@ -165,19 +204,23 @@ fn building_in_pieces_gives_the_same_as_in_one_go() {
         for seed in 0..20 {
             let whole = days(&items, order, seed, 7);
             let mut pieces: Vec<Planned> = Vec::new();
-            let (mut from, mut cursor) = (UtcMs(0), None);
+            let (mut from, mut state) = (UtcMs(0), None);
             while from < UtcMs(7 * DAY_MS) {
                 // One entry at a time, through the stored form, and the items in another order.
-                let built = build(&turned, order, seed, cursor, from, from.plus(1));
+                let built = build(&turned, order, seed, state, from, from.plus(1));
                 assert_eq!(built.entries.len(), 1);
                 pieces.extend(built.entries);
                 from = pieces.last().unwrap().stop;
-                let json = built.cursor.unwrap().to_json();
-                assert!(json.len() < 200, "{json}");
-                cursor = Cursor::from_json(&json);
-                assert!(cursor.is_some());
+                let json = built.state.to_mark().to_json();
+                assert!(json.len() < 300, "{json}");
+                state = State::restore([json]);
+                assert_eq!(state.as_ref(), Some(&built.state));
             }
-            assert_eq!(pieces, whole.entries, "{order:?} seed {seed}");
+            assert_eq!(
+                unmarked(&pieces),
+                unmarked(&whole.entries),
+                "{order:?} seed {seed}"
+            );
         }
     }
 }
@@ -199,7 +242,14 @@ fn items_that_come_join_and_items_that_go_are_passed_over() {
         // Ten come, five go, among them the one that was played last.
         let gone: HashSet<i64> = [2, 9, 13, 17, last].into();
         let now = clips((1..=30).filter(|id| !gone.contains(id)));
-        let rest = build(&now, order, 3, first.cursor, UtcMs(0), UtcMs(DAY_MS * 3));
+        let rest = build(
+            &now,
+            order,
+            3,
+            Some(first.state),
+            UtcMs(0),
+            UtcMs(DAY_MS * 3),
+        );
         let rest = dealt(&rest);
         assert!(rest.iter().all(|id| !gone.contains(id)), "{order:?}");
         // What is left of the round: every old item once, no one twice.
@@ -232,7 +282,7 @@ fn a_change_of_order_starts_a_fresh_round_without_repeating_the_last_item() {
             &items,
             PlayOrder::Shuffle,
             seed,
-            first.cursor,
+            Some(first.state),
             UtcMs(0),
             UtcMs(DAY_MS),
         );
@@ -274,9 +324,7 @@ fn nothing_to_play_gives_gaps_that_end_on_full_hours() {
         let mut start = UtcMs(from);
         for gap in &built.entries {
             assert_eq!((gap.start, gap.plays), (start, Plays::Gap));
-            assert!(
-                (SHORTEST_MS..3_600_000 + 2 * SHORTEST_MS).contains(&gap.stop.since(gap.start))
-            );
+            assert!((SHORTEST_MS..3_600_000 + SHORTEST_MS).contains(&gap.stop.since(gap.start)));
             start = gap.stop;
         }
         assert!(

@@ -1,0 +1,176 @@
+//! What programs draw from: collections by name, and what is in them once somebody has looked.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::draw::stable_hash;
+use super::item::{Catalog, Ix};
+use super::order::{Order, Sorted};
+
+/// A collection, as programs name it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(tag = "collection", rename_all = "lowercase")]
+pub enum Collection {
+    /// Every playable item.
+    Library,
+    /// Everything below a folder.
+    Folder {
+        /// Absolute path.
+        path: PathBuf,
+    },
+    /// Every episode of a show.
+    Show {
+        /// Its title.
+        title: String,
+    },
+}
+
+/// What a rule draws from, and how.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pick {
+    /// From what.
+    #[serde(flatten)]
+    pub of: Collection,
+    /// In which order. Of picks that share a place the first decides.
+    #[serde(default)]
+    pub order: Order,
+    /// The name of a place of its own. Without it all rules of a program that draw from one collection share
+    /// their place in it: each goes on where the last one ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
+}
+
+impl Pick {
+    /// A pick with the shared place.
+    pub fn new(of: Collection, order: impl Into<Order>) -> Self {
+        Self {
+            of,
+            order: order.into(),
+            place: None,
+        }
+    }
+
+    /// Under which key its place is kept.
+    pub fn key(&self) -> CursorKey {
+        // Neither a collection nor a name can fail to serialize.
+        let mut name = serde_json::to_string(&self.of).unwrap_or_default();
+        if let Some(place) = &self.place {
+            name.push('\n');
+            name.push_str(place);
+        }
+        CursorKey(stable_hash(name.as_bytes()))
+    }
+}
+
+/// The key of a place in a collection: the same in every build of every program that names the collection alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CursorKey(pub(super) u64);
+
+impl CursorKey {
+    /// The key of a part of a collection.
+    #[must_use]
+    pub(super) fn part(self, part: u64) -> Self {
+        Self(super::draw::Seed(self.0).of(part).bits())
+    }
+}
+
+impl Serialize for CursorKey {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(&format_args!("{:x}", self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for CursorKey {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let hex = std::borrow::Cow::<'de, str>::deserialize(from)?;
+        u64::from_str_radix(&hex, 16)
+            .map(Self)
+            .map_err(serde::de::Error::custom)
+    }
+}
+
+/// What is in a collection.
+#[derive(Clone, Debug)]
+pub enum Content {
+    /// Items, in the order that the collection itself has.
+    Items(Arc<[Ix]>),
+    /// Several collections in one.
+    Multi(Vec<Member>),
+    /// One thing after the other, each in its own order. Other orders than its own do not apply.
+    Playlist(Playlist),
+    /// The part of a collection that the channel has aired before, or the part that it has not; everything when
+    /// that part is empty.
+    Rerun {
+        /// Of what.
+        of: Box<Content>,
+        /// True for what was aired before.
+        aired: bool,
+    },
+}
+
+/// A part of a multi-collection.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// What tells it from the others, and stays when they change.
+    pub key: u64,
+    /// Its items.
+    pub items: Arc<[Ix]>,
+    /// The order in which its items stay together, as one unit of a shuffle; `None` when they do not.
+    pub together: Option<Sorted>,
+}
+
+/// A playlist.
+#[derive(Clone, Debug, Default)]
+pub struct Playlist {
+    /// What comes after what.
+    pub entries: Vec<PlaylistEntry>,
+    /// Whether the entries are shuffled for each pass.
+    pub shuffled: bool,
+}
+
+/// An entry of a playlist.
+#[derive(Clone, Debug)]
+pub struct PlaylistEntry {
+    /// From what. Entries with equal picks share one place.
+    pub pick: Pick,
+    /// How much of it.
+    pub take: Take,
+    /// Whether the guide shows it as a programme.
+    pub in_guide: bool,
+}
+
+/// How many items are taken before the next thing comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Take {
+    /// As many as it has.
+    All,
+    /// So many.
+    Count(u32),
+}
+
+/// What is in the collections of a program.
+#[derive(Clone, Debug, Default)]
+pub struct Contents(BTreeMap<Collection, Content>);
+
+impl Contents {
+    /// What is in nothing but this collection: every item of a catalogue.
+    pub fn all(of: Collection, catalog: &Catalog) -> Self {
+        let mut contents = Self::default();
+        contents.put(of, Content::Items(catalog.all().collect()));
+        contents
+    }
+
+    /// Says what is in a collection.
+    pub fn put(&mut self, of: Collection, content: Content) {
+        self.0.insert(of, content);
+    }
+
+    /// What is in a collection; `None` when nobody has said.
+    pub fn get(&self, of: &Collection) -> Option<&Content> {
+        self.0.get(of)
+    }
+}

@@ -1,0 +1,47 @@
+//! What a build has to say to people.
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::UtcMs;
+
+/// An item that cannot be put on air, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Skipped {
+    /// Key of the item.
+    pub id: i64,
+    /// Why, for people.
+    pub why: String,
+}
+
+/// Something that did not go as the program says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Warning {
+    /// Where on the timeline.
+    pub at: UtcMs,
+    /// What, for people, with the rule's name first.
+    pub text: String,
+}
+
+/// The most warnings that a build keeps; the rest are counted.
+const MOST: usize = 100;
+
+/// The warnings of a build.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Warnings {
+    /// The first of them, in the order of the timeline.
+    pub list: Vec<Warning>,
+    /// How many more there were.
+    pub more: u64,
+}
+
+impl Warnings {
+    /// Keeps a warning; one with the text of the last is counted only.
+    pub(super) fn add(&mut self, at: UtcMs, text: impl Into<String>) {
+        let text = text.into();
+        if self.list.len() < MOST && self.list.last().is_none_or(|last| last.text != text) {
+            self.list.push(Warning { at, text });
+        } else {
+            self.more += 1;
+        }
+    }
+}
