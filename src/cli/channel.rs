@@ -43,14 +43,24 @@ fn wish(args: &Args) -> Result<Value> {
     if let Some(plays) = plays {
         wish.insert("plays".to_owned(), plays);
     }
+    const ORDERS: &[&str] = &[
+        "shuffle",
+        "balanced",
+        "chronological",
+        "season-episode",
+        "random",
+        "random-rotation",
+        "marathon",
+    ];
     match args.option("order")? {
         None => {}
-        Some(order @ ("shuffle" | "chronological" | "season-episode")) => {
+        Some(order) if ORDERS.contains(&order) => {
             wish.insert("order".to_owned(), order.into());
         }
         Some(order) => {
             return Err(usage(format!(
-                "{order:?} is not possible for --order: use one of shuffle, chronological, season-episode"
+                "{order:?} is not possible for --order: use one of {}",
+                ORDERS.join(", ")
             )));
         }
     }

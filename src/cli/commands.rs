@@ -129,7 +129,7 @@ const CHANNEL_OPTIONS: &[Opt] = &[
     opt(
         "order",
         "ORDER",
-        "shuffle (the default), chronological or season-episode",
+        "shuffle (the default), balanced (shows spread evenly), chronological, season-episode, random, random-rotation or marathon",
     ),
     VIDEO,
     HEVC,

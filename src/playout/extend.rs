@@ -9,7 +9,7 @@ use crate::clock::UtcMs;
 use crate::error::Result;
 use crate::schedule::{
     BuildInput, Catalog, Collection, Content, Contents, History, MAX_ENTRIES, Mark, Planned,
-    Playable, Plays, Program, Role, Skipped, State, Warnings, build,
+    Playable, Plays, Program, Role, Skipped, State, Warnings, begin, build,
 };
 use crate::store::{Channel, EntryContent, Id, NewEntry, Store, TimelineSpan};
 
@@ -77,6 +77,8 @@ impl Library {
 struct Joint {
     /// What starts here or later is replaced.
     from: UtcMs,
+    /// Whether the channel has never played anything.
+    is_new: bool,
     /// The end of what is there, where a time that nobody planned for lies between it and `from`.
     hole_since: Option<UtcMs>,
 }
@@ -142,8 +144,9 @@ pub(super) async fn bring(
     let place = state.as_ref().map(|state| state.to_mark().to_json());
     let (seed, zone) = (channel.seed, zone.clone());
     // Sorting a hundred thousand items takes a while; a panic in there is one more failure of this channel.
+    let is_new = joint.is_new;
     let built = tokio::task::spawn_blocking(move || {
-        build(&BuildInput {
+        let mut input = BuildInput {
             program: &program,
             catalog: &items.catalog,
             contents: &items.contents,
@@ -153,9 +156,13 @@ pub(super) async fn bring(
             from,
             until: now.plus(HORIZON_MS),
             state,
-        })
+        };
+        if is_new {
+            (input.from, input.state) = begin(&input);
+        }
+        (input.from, build(&input))
     });
-    let mut built = built
+    let (from, mut built) = built
         .await
         .map_err(|e| internal("the scheduler failed", e))?;
     if gap.is_none() {
@@ -213,6 +220,7 @@ async fn running(
     }
     Ok(Joint {
         from,
+        is_new: false,
         hole_since: None,
     })
 }
@@ -224,6 +232,7 @@ fn stopped(span: Option<TimelineSpan>, now: UtcMs) -> Joint {
     let Some(span) = span else {
         return Joint {
             from: start,
+            is_new: true,
             hole_since: None,
         };
     };
@@ -234,7 +243,11 @@ fn stopped(span: Option<TimelineSpan>, now: UtcMs) -> Joint {
     } else {
         (start, Some(span.stop))
     };
-    Joint { from, hole_since }
+    Joint {
+        from,
+        is_new: false,
+        hole_since,
+    }
 }
 
 fn full_second(t: UtcMs) -> UtcMs {

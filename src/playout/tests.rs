@@ -1,5 +1,7 @@
 //! What every timeline keeps to, on a simulated clock and a real database.
 
+mod programs;
+
 use std::path::Path;
 
 use super::*;

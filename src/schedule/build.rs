@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
+use super::classic::ClassicState;
 use super::content::{Contents, CursorKey, Pick};
 use super::draw::Seed;
 use super::item::{Catalog, History, Ix, Playable};
@@ -16,7 +17,7 @@ use super::program::Program;
 use super::span::{SHORTEST_MS, Span};
 use super::state::{KindState, Mark, State};
 use super::timeline::{Airing, Guide, Timeline, TimelineMark, next_hour};
-use super::wall::Wall;
+use super::wall::{TimeOfDay, Wall};
 use super::warning::{Skipped, Warnings};
 use crate::clock::UtcMs;
 
@@ -24,8 +25,6 @@ use crate::clock::UtcMs;
 pub const MAX_ENTRIES: usize = 20_000;
 /// How many items a build may look at, and entries it may make, before it gives up.
 const MOST_MOVES: u32 = 1_000_000;
-/// How many steps in a row may put nothing on air.
-const MOST_IDLE_STEPS: u32 = 1_000;
 /// Every so many steps all places are kept, not only those that have moved.
 const STEPS_PER_FULL_MARK: u32 = 32;
 
@@ -78,6 +77,10 @@ pub(super) enum Stop {
 pub(super) trait Scheduler {
     /// Where it is in its rules, besides the places in its collections. Small: it is kept behind every step.
     type State: Clone + Default;
+
+    /// How many steps in a row may put nothing on air before an hour is given up: more than it can take to go through all
+    /// rules once.
+    fn patience(&self) -> u32;
 
     /// Puts one indivisible thing on air at [`Build::now`], or only moves on in the rules. When it fails, what it did
     /// is taken back, `state` included.
@@ -232,7 +235,7 @@ impl<'a> Build<'a> {
             } else {
                 idle += 1;
             }
-            if idle >= MOST_IDLE_STEPS {
+            if idle >= rules.patience() {
                 self.warn("the schedule puts nothing on air here");
                 self.empty();
                 idle = 0;
@@ -267,6 +270,30 @@ impl<'a> Build<'a> {
     }
 }
 
+/// Where a program begins that a channel has never played, so that `from` lies within it: some kinds are written for
+/// days, and are then what they would be if the channel had been there since the local midnight.
+pub fn begin(input: &BuildInput<'_>) -> (UtcMs, Option<State>) {
+    let wall = Wall::new(input.zone.clone());
+    let midnight = wall.at(wall.date(input.from), TimeOfDay::MIDNIGHT);
+    if !input.program.begins_at_midnight() || midnight >= input.from {
+        return (input.from, None);
+    }
+    let earlier = build(&BuildInput {
+        from: midnight,
+        until: input.from,
+        state: None,
+        ..input.clone()
+    });
+    let over = |e: &Planned| e.mark.is_some() && e.stop <= input.from;
+    let Some(last) = earlier.entries.iter().rposition(over) else {
+        return (midnight, None);
+    };
+    let kept = earlier.entries.get(..=last).unwrap_or_default();
+    let marks = kept.iter().filter_map(|e| e.mark.as_ref());
+    let from = kept.last().map_or(midnight, |e| e.stop);
+    (from, State::restore(marks.map(Mark::to_json)))
+}
+
 /// Builds a timeline from `from` until an entry stops at `until` or later.
 ///
 /// Equal input gives equal output. Where nothing can be played there are gaps; there is always an entry.
@@ -279,6 +306,15 @@ pub fn build(input: &BuildInput<'_>) -> Built {
     }
     match input.program {
         Program::Loop(rules) => build.run(rules, &mut (), input.until, |()| KindState::Loop),
+        Program::Classic(rules) => {
+            // Of another kind of program there is nothing to go on from but the places in collections.
+            let mut known = match &state.kind {
+                KindState::Classic(known) => known.clone(),
+                _ => ClassicState::default(),
+            };
+            let kind = |s: &ClassicState| KindState::Classic(s.clone());
+            build.run(rules, &mut known, input.until, kind);
+        }
     }
     let marks = build.line.entries().last().and_then(|e| e.mark.as_ref());
     if let Some(mark) = marks {

@@ -36,6 +36,28 @@ impl Seed {
     }
 }
 
+impl Seed {
+    /// Who comes after whom in a round of `count` that take turns, `key` telling them apart. What closed the round before
+    /// does not open this one; fewer than three are not shuffled, for one of two would play twice in a row.
+    pub(super) fn turns(self, count: usize, round: u64, key: impl Fn(usize) -> u64) -> Vec<usize> {
+        let drawn = |round: u64| {
+            let mut order: Vec<_> = (0..count).collect();
+            if count > 2 {
+                order.sort_by_cached_key(|n| self.of(round).of(key(*n)).bits());
+            }
+            order
+        };
+        let mut order = drawn(round);
+        // The last of a round is never moved, for there are three at least.
+        if let Some(before) = round.checked_sub(1).filter(|_| count > 2)
+            && order.first() == drawn(before).last()
+        {
+            order.swap(0, 1);
+        }
+        order
+    }
+}
+
 /// A hash that is the same in every build of this program on every machine: FNV-1a with a finalizer.
 pub fn stable_hash(bytes: &[u8]) -> u64 {
     let fnv = bytes.iter().fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {

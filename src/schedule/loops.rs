@@ -18,6 +18,10 @@ pub struct Loop {
 impl Scheduler for Loop {
     type State = ();
 
+    fn patience(&self) -> u32 {
+        1
+    }
+
     fn step(&self, _: &mut (), build: &mut Build<'_>) -> Result<(), Stop> {
         let key = build.open(&self.pick);
         let Some(dealt) = build.deal(key)? else {

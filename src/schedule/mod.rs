@@ -4,9 +4,13 @@
 //! built in pieces is the same as one built in one go.
 
 mod build;
+mod calendar;
+pub mod classic;
 mod content;
 pub mod dotnet;
 mod draw;
+mod expression;
+pub mod filler;
 mod item;
 mod loops;
 mod order;
@@ -20,7 +24,9 @@ mod timeline;
 mod wall;
 mod warning;
 
-pub use build::{BuildInput, Built, MAX_ENTRIES, build};
+pub use build::{BuildInput, Built, MAX_ENTRIES, begin, build};
+pub use calendar::{Between, Day, Days, YearDay};
+pub use classic::{Classic, ClassicState};
 pub use content::{
     Collection, Content, Contents, CursorKey, Member, Pick, Playlist, PlaylistEntry, Take,
 };

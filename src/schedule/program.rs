@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::classic::Classic;
 use super::content::Pick;
 use super::loops::Loop;
 
@@ -11,13 +12,24 @@ use super::loops::Loop;
 pub enum Program {
     /// One collection, again and again.
     Loop(Loop),
+    /// A classic schedule.
+    Classic(Classic),
 }
 
 impl Program {
+    /// Whether it is written for days, see [`super::begin`].
+    pub(super) fn begins_at_midnight(&self) -> bool {
+        match self {
+            Self::Loop(_) => false,
+            Self::Classic(_) => true,
+        }
+    }
+
     /// Everything that it draws from, what it plays before what it fills with.
     pub fn picks(&self) -> Vec<Pick> {
         match self {
             Self::Loop(rules) => vec![rules.pick.clone()],
+            Self::Classic(rules) => rules.picks(),
         }
     }
 }

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::classic::ClassicState;
 use super::order::Cursors;
 use super::planned::Group;
 
@@ -18,6 +19,8 @@ pub enum KindState {
     /// Of a loop, which has none.
     #[default]
     Loop,
+    /// Of a classic schedule.
+    Classic(ClassicState),
 }
 
 /// What is kept behind a step.

@@ -145,3 +145,75 @@ impl Wall {
         self.0.to_datetime(moment.unwrap_or(Timestamp::UNIX_EPOCH))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE_MS: i64 = 60_000;
+
+    #[test]
+    fn times_of_day_are_read_and_written() {
+        for (text, expected) in [
+            ("0:00", Some("00:00")),
+            ("7:05", Some("07:05")),
+            (" 20:15 ", Some("20:15")),
+            ("23:59:59", Some("23:59:59")),
+            ("20:15:00", Some("20:15")),
+            ("24:00", None),
+            ("12:60", None),
+            ("12:00:60", None),
+            ("12", None),
+            ("12:", None),
+            ("12:5:7:9", None),
+            ("+1:00", None),
+            ("-1:00", None),
+            ("012:00", None),
+            ("", None),
+        ] {
+            let read = TimeOfDay::parse(text).map(|t| t.to_string());
+            assert_eq!(read.as_deref(), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_clock_on_the_wall_is_read_and_found_again_all_year() {
+        for zone in [
+            "CST6CDT,M3.2.0,M11.1.0",
+            "<+1030>-10:30<+11>-11,M10.1.0,M4.1.0",
+            "<-03>3<-02>,M10.3.0/0,M2.3.0/0",
+            "UTC0",
+        ] {
+            let wall = Wall::new(TimeZone::posix(zone).unwrap());
+            let mut same = 0;
+            for hour in 0..366 * 24 {
+                let t = UtcMs(1_735_689_600_000 + hour * 60 * MINUTE_MS);
+                let back = wall.at(wall.date(t), wall.time_of_day(t));
+                // The second time of an hour that comes twice is found as the first.
+                assert!(
+                    (0..=60 * MINUTE_MS).contains(&t.since(back)),
+                    "{zone} {t:?}"
+                );
+                same += i64::from(back == t);
+            }
+            assert!(same >= 366 * 24 - 1, "{zone}: {same}");
+        }
+    }
+
+    #[test]
+    fn the_next_time_is_looked_for_among_the_days_that_fit() {
+        let wall = Wall::new(TimeZone::UTC);
+        let time = TimeOfDay::parse("20:15").unwrap();
+        let start = UtcMs(0);
+        assert_eq!(wall.weekday(start), Weekday::Thursday);
+        let found = wall.next(start, time, |date| date.weekday() == Weekday::Monday);
+        assert_eq!(found, Some(UtcMs((4 * 24 * 60 + 20 * 60 + 15) * MINUTE_MS)));
+        // Behind it, not at it.
+        let again = wall.next(found.unwrap(), time, |_| true);
+        assert_eq!(again, found.map(|t| t.plus(24 * 60 * MINUTE_MS)));
+        assert_eq!(wall.next(start, time, |_| false), None);
+        for t in [i64::MIN, i64::MAX] {
+            wall.date(UtcMs(t));
+        }
+    }
+}

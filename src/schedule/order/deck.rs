@@ -1,18 +1,21 @@
 //! All collections of a build with the places in them: what schedulers draw from.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::groups::{marathon_groups, members, usable};
+use super::groups::{marathon_groups, members, named_groups, usable};
 use super::hand::Hand;
 use super::lanes::{Lane, Lanes};
 use super::{Cursor, MarathonBy, Order, PlayOrder};
 use crate::clock::UtcMs;
 use crate::schedule::content::{Content, Contents, CursorKey, Pick, Take};
-use crate::schedule::draw::Seed;
+use crate::schedule::draw::{Seed, stable_hash};
 use crate::schedule::{Aired, Catalog, History, Ix};
 
 /// The places in all collections, by key.
 pub(in crate::schedule) type Cursors = BTreeMap<CursorKey, Cursor>;
+
+/// So many places are kept of collections that may not be in use any more.
+const MOST_PLACES: usize = 2_000;
 
 /// An item that is next, and what becomes of the places when it is taken.
 #[derive(Clone, Debug)]
@@ -162,21 +165,79 @@ impl<'a> Deck<'a> {
             ..*order
         };
         let groups = marathon_groups(&items, marathon.by, self.catalog);
+        let take = match marathon.batch {
+            0 => Take::All,
+            n => Take::Count(n),
+        };
+        let lanes = self.lanes(key, groups, take, &within);
+        Kind::Lanes(Lanes::new(lanes, marathon.shuffle_groups))
+    }
+
+    /// Groups of items as parts of the collection under a key, each with its own place.
+    fn lanes(
+        &mut self,
+        key: CursorKey,
+        groups: Vec<(u64, Vec<Ix>)>,
+        take: Take,
+        order: &Order,
+    ) -> Vec<Lane> {
         let lanes = groups.into_iter().map(|(group, items)| {
             let of = key.part(group);
-            self.open_content(of, &Content::Items(items.into()), &within);
+            self.open_content(of, &Content::Items(items.into()), order);
             Lane {
                 key: group,
                 of,
                 items: self.count(of),
-                take: match marathon.batch {
-                    0 => Take::All,
-                    n => Take::Count(n),
-                },
+                take,
                 in_guide: true,
             }
         });
-        Kind::Lanes(Lanes::new(lanes.collect(), marathon.shuffle_groups))
+        lanes.collect()
+    }
+
+    /// Makes the shows and artists of a collection ready, which take turns: see [`Deck::next_group`].
+    pub(in crate::schedule) fn open_groups(&mut self, pick: &Pick, shuffled: bool) -> CursorKey {
+        // These are opened when their turn comes: who comes first must not decide on the order of all.
+        let how = serde_json::to_string(&(&pick.order, shuffled)).unwrap_or_default();
+        let key = pick.key().part(stable_hash(how.as_bytes()));
+        let contents = self.contents;
+        if let (false, Some(content)) = (self.opened.contains_key(&key), contents.get(&pick.of)) {
+            let members = members(content);
+            let items: Vec<_> = members
+                .iter()
+                .flat_map(|m| usable(&m.items, &pick.order, self.catalog))
+                .collect();
+            let groups = named_groups(&items, self.catalog);
+            let lanes = self.lanes(key, groups, Take::Count(1), &pick.order);
+            let kind = Kind::Lanes(Lanes::new(lanes, shuffled));
+            let opened = Opened {
+                shortest_ms: self.shortest_of(&kind),
+                kind,
+                aired: None,
+                next: None,
+            };
+            self.opened.insert(key, opened);
+        }
+        key
+    }
+
+    /// Whose turn is next among the groups of a collection: the key to draw from. `None` when there are none.
+    pub(in crate::schedule) fn next_group(&mut self, groups: CursorKey) -> Option<CursorKey> {
+        let seed = self.seed.of(groups.0);
+        let Kind::Lanes(lanes) = &self.opened.get(&groups)?.kind else {
+            return None;
+        };
+        let turn = lanes.turn(seed, self.cursors.get(&groups))?;
+        let group = lanes.get(turn.lane)?.of;
+        let behind = lanes.behind(turn, 0);
+        self.set(groups, behind);
+        Some(group)
+    }
+
+    fn set(&mut self, key: CursorKey, cursor: Cursor) {
+        let before = self.cursors.insert(key, cursor);
+        self.undo.push(Undo::Cursor(key, before));
+        self.touched.insert(key);
     }
 
     fn shortest_of(&self, kind: &Kind) -> i64 {
@@ -238,9 +299,7 @@ impl<'a> Deck<'a> {
     pub(in crate::schedule) fn deal(&mut self, key: CursorKey) -> Option<Dealt> {
         let dealt = self.peek(key)?;
         for (key, cursor) in &dealt.writes {
-            let before = self.cursors.insert(*key, cursor.clone());
-            self.undo.push(Undo::Cursor(*key, before));
-            self.touched.insert(*key);
+            self.set(*key, cursor.clone());
         }
         self.forget();
         Some(dealt)
@@ -354,10 +413,14 @@ impl<'a> Deck<'a> {
         self.cursors.len()
     }
 
-    /// Every place that a collection of this build has. Those of collections that are open no more are left out.
+    /// Every place, also in collections that nothing has drawn from yet: a program that is changed and changed back goes on
+    /// where it was. Of very many only those that are in use.
     pub(in crate::schedule) fn cursors(&self) -> Cursors {
-        let open: HashSet<_> = self.opened.keys().collect();
-        let all = self.cursors.iter().filter(|(key, _)| open.contains(key));
+        if self.cursors.len() <= MOST_PLACES {
+            return self.cursors.clone();
+        }
+        let open = |key: &CursorKey| self.opened.contains_key(key);
+        let all = self.cursors.iter().filter(|(key, _)| open(key));
         all.map(|(key, cursor)| (*key, cursor.clone())).collect()
     }
 }

@@ -178,6 +178,27 @@ pub(super) fn rotation_group_of(item: &Playable) -> u64 {
     }
 }
 
+/// Items by show, artist, or neither, in the order of their names; what has no such name comes last, as one.
+pub(super) fn named_groups(items: &[Ix], catalog: &Catalog) -> Vec<(u64, Vec<Ix>)> {
+    let mut groups: BTreeMap<(bool, String), Vec<Ix>> = BTreeMap::new();
+    for ix in items {
+        let item = catalog.get(*ix);
+        let name = item.and_then(|item| item.show.as_deref().or(item.artist.as_deref()));
+        let key = (name.is_none(), name.map(natural).unwrap_or_default());
+        groups.entry(key).or_default().push(*ix);
+    }
+    let key = |items: &Vec<Ix>| {
+        items
+            .first()
+            .and_then(|ix| catalog.get(*ix))
+            .map_or(0, lane_of)
+    };
+    groups
+        .into_values()
+        .map(|items| (key(&items), items))
+        .collect()
+}
+
 /// Items by what a marathon plays in a row, in the order of its names. What has no such name comes last, as one.
 pub(super) fn marathon_groups(
     items: &[Ix],

@@ -45,13 +45,10 @@ pub(super) struct Turn {
 }
 
 impl Lanes {
-    /// Two lanes cannot be shuffled without one playing twice in a row.
+    /// Lanes without an item have no turn.
     pub(super) fn new(mut lanes: Vec<Lane>, shuffled: bool) -> Self {
         lanes.retain(|lane| lane.turn() > 0);
-        Self {
-            shuffled: shuffled && lanes.len() > 2,
-            lanes,
-        }
+        Self { lanes, shuffled }
     }
 
     pub(super) fn get(&self, lane: usize) -> Option<&Lane> {
@@ -119,26 +116,14 @@ impl Lanes {
         })
     }
 
-    /// Who comes after whom in a pass. What closed the pass before does not open this one.
+    /// Who comes after whom in a pass.
     fn order(&self, seed: Seed, pass: u64) -> Vec<usize> {
-        let mut order = self.drawn(seed, pass);
-        if let Some(before) = pass.checked_sub(1).filter(|_| self.shuffled)
-            && order.first() == self.drawn(seed, before).last()
-        {
-            // The last of a pass is never moved, for there are three at least.
-            order.swap(0, 1);
+        match self.shuffled {
+            false => (0..self.lanes.len()).collect(),
+            true => {
+                let key = |n: usize| self.get(n).map_or(0, |lane| lane.key);
+                seed.turns(self.lanes.len(), pass, key)
+            }
         }
-        order
-    }
-
-    fn drawn(&self, seed: Seed, pass: u64) -> Vec<usize> {
-        let mut order: Vec<_> = (0..self.lanes.len()).collect();
-        if self.shuffled {
-            order.sort_by_cached_key(|n| {
-                let key = self.get(*n).map_or(0, |lane| lane.key);
-                seed.of(pass).of(key).bits()
-            });
-        }
-        order
     }
 }

@@ -242,10 +242,170 @@ pub(super) fn check_resuming(
     assert!(state.is_some(), "{case}");
     let again = world.build(whole.entries[at].stop, until, state);
     let (again, rest) = (unmarked(&again.entries), unmarked(&whole.entries[at + 1..]));
-    assert!(
-        again.starts_with(&rest) || rest.starts_with(&again),
-        "{case}: resumed behind entry {at}"
-    );
+    let differs = again.iter().zip(&rest).position(|(a, b)| a != b);
+    if let Some(n) = differs {
+        panic!(
+            "{case}: resumed behind entry {at}: {:?} instead of {:?}",
+            again[n], rest[n]
+        );
+    }
+}
+
+fn fillers(chance: &mut Chance) -> filler::Fillers {
+    let mut filler = |amounts: &[filler::Amount]| {
+        chance.one_in(3).then(|| filler::Filler {
+            name: "filler".into(),
+            pick: Pick {
+                of: chance.of(&collections()),
+                order: order(chance),
+                place: chance.of(&[None, Some("f".to_owned())]),
+            },
+            amount: chance.of(amounts),
+            hide_watermarks: chance.one_in(2),
+        })
+    };
+    let amounts = [
+        filler::Amount::Count(2),
+        filler::Amount::RandomCount(3),
+        filler::Amount::DurationMs(200_000),
+        filler::Amount::PadMinutes(15),
+        filler::Amount::PadMinutesUnlessFull(30),
+        filler::Amount::PadMinutes(0),
+    ];
+    filler::Fillers {
+        pre_roll: filler(&amounts),
+        post_roll: filler(&amounts),
+        tail: filler(&amounts),
+        fallback: filler(&amounts),
+    }
+}
+
+fn collections() -> [Collection; 4] {
+    let show = |title: &str| Collection::Show {
+        title: title.to_owned(),
+    };
+    [Collection::Library, show("few"), show("list"), show("none")]
+}
+
+fn schedule(chance: &mut Chance) -> classic::Schedule {
+    use classic::*;
+    let item = |chance: &mut Chance| Item {
+        name: chance.of(&[None, Some("Named".into())]),
+        pick: Pick {
+            of: chance.of(&collections()),
+            order: order(chance),
+            place: chance.of(&[None, None, Some("own".to_owned())]),
+        },
+        mode: match chance.below(7) {
+            0 | 1 => Mode::One,
+            2 => Mode::Multiple(Count::Of(
+                chance
+                    .of(&["2", "count", "random * 3", "0", "x"])
+                    .to_owned(),
+            )),
+            3 => Mode::Multiple(chance.of(&[
+                Count::CollectionSize,
+                Count::Story,
+                Count::PlaylistEntry,
+            ])),
+            4 | 5 => Mode::Duration {
+                ms: 60_000 * (1 + chance.below(240)),
+                tail: chance.of(&[
+                    TailMode::None,
+                    TailMode::Offline,
+                    TailMode::Slate,
+                    TailMode::Filler,
+                ]),
+                discard: chance.below(4) as u32,
+            },
+            _ => Mode::Flood,
+        },
+        start: match chance.one_in(3) {
+            true => TimeOfDay::from_ms(chance.below(86_400_000) as u32),
+            false => None,
+        },
+        fixed_start: chance.of(&[None, Some(FixedStart::Flexible)]),
+        hidden: chance.one_in(6),
+        title: chance.of(&[None, None, Some("Night".into())]),
+        from_one_group: chance.of(&[
+            FromOneGroup::No,
+            FromOneGroup::No,
+            FromOneGroup::InOrder,
+            FromOneGroup::Shuffled,
+        ]),
+        fillers: fillers(chance),
+        dress: None,
+    };
+    Schedule {
+        items: (0..chance.below(6)).map(|_| item(chance)).collect(),
+        shuffle_items: chance.one_in(5),
+        fixed_start: FixedStart::Strict,
+        grace_s: chance.of(&[0, 600]),
+    }
+}
+
+#[test]
+fn ten_thousand_classic_schedules_hold_what_every_timeline_must() {
+    let zones = [
+        "CST6CDT,M3.2.0,M11.1.0",
+        "<+1030>-10:30<+11>-11,M10.1.0,M4.1.0",
+        "UTC0",
+    ];
+    for seed in 0..10_000 {
+        let case = format!("classic {seed}");
+        let mut chance = Chance::new(seed * 1000);
+        let catalog = Catalog::new(library(&mut chance, 10));
+        let [all, few, list, _] = collections();
+        let mut contents = Contents::all(all.clone(), &catalog);
+        contents.put(few.clone(), Content::Items(catalog.all().take(2).collect()));
+        let entry = |of: &Collection, take| PlaylistEntry {
+            pick: Pick::new(of.clone(), PlayOrder::Shuffle),
+            take,
+            in_guide: take == Take::All,
+        };
+        let entries = vec![entry(&all, Take::Count(2)), entry(&few, Take::All)];
+        contents.put(
+            list,
+            Content::Playlist(Playlist {
+                entries,
+                shuffled: false,
+            }),
+        );
+        let alternate = |chance: &mut Chance| classic::Alternate {
+            on: Days {
+                days_of_month: (0..31).filter(|_| chance.one_in(2)).collect(),
+                ..Days::default()
+            },
+            schedule: schedule(chance),
+        };
+        let classic = Classic {
+            alternates: (0..chance.below(3))
+                .map(|_| alternate(&mut chance))
+                .collect(),
+            schedule: schedule(&mut chance),
+        };
+        let world = World {
+            catalog,
+            contents,
+            program: Program::Classic(classic),
+            zone: TimeZone::posix(chance.of(&zones)).unwrap(),
+            seed,
+        };
+        // Around both switch days of 2025, among others.
+        let day = chance.of(&[
+            1_741_500_000_000,
+            1_762_060_000_000,
+            1_743_860_000_000,
+            1_759_590_000_000,
+            1_700_000_000_000,
+        ]);
+        let from = UtcMs(day + chance.below(DAY_MS));
+        let until = from.plus(1 + chance.below(DAY_MS / 3));
+        let built = world.build(from, until, None);
+        check(&built, &world, from, until, &case);
+        check_pieces(&world, &built, from, until, &mut chance, &case);
+        check_resuming(&world, &built, until, &mut chance, &case);
+    }
 }
 
 #[test]
