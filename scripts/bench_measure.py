@@ -16,6 +16,8 @@ import sys
 import tempfile
 import time
 
+from bench_pace import Paced
+
 PROGRAM, MEDIA, FILM = sys.argv[1:4]
 QUICK = "--quick" in sys.argv
 RUNS = 3 if QUICK else 7
@@ -298,8 +300,93 @@ def daemon():
         shutil.rmtree(directory)
 
 
+def joins():
+    """Memory of ring and lagging client, with random access points at distances that matter to rings."""
+    for seconds in (2, 10):
+        directory = tempfile.mkdtemp(prefix="bench-", dir=os.path.dirname(MEDIA))
+        box = None
+        try:
+            for number in range(WATCHED):
+                os.makedirs(f"{directory}/media/{number + 1}")
+                os.link(f"{MEDIA}/gop{seconds}.mp4", f"{directory}/media/{number + 1}/Film {number + 1}.mp4")
+            box = Daemon(directory)
+            box.cli("library", "add", f"{directory}/media")
+            box.cli("library", "scan")
+            time.sleep(REST_S / 2)
+            for number in range(WATCHED):
+                folder = f"{directory}/media/{number + 1}"
+                box.cli("channel", "add", "--number", str(number + 1), "--name", f"Channel {number + 1}", "--folder", folder)
+            box.stop()
+            box.start()
+            time.sleep(REST_S / 2)
+            viewers = Viewers()
+            viewers.tune(box, 1)
+            viewers.watch(FILL_S)
+            first = box.rss_mb()
+            for number in range(1, WATCHED):
+                viewers.tune(box, number + 1)
+            viewers.watch(FILL_S)
+            ring, busy, cpu = box.metric("exstreamd_ring_bytes") / (1 << 20) / WATCHED, box.rss_mb(), cpu_s(box.pid)
+            viewers.watch(WINDOW_S / 2)
+            cpu = (cpu_s(box.pid) - cpu) / WATCHED / (WINDOW_S / 2)
+            lagging = [Paced("127.0.0.1", box.port, f"/auto/v{number + 1}") for number in range(WATCHED)]
+
+            def lag(seconds):
+                end = time.monotonic() + seconds
+                while time.monotonic() < end:
+                    viewers.watch(0.01)
+                    for client in lagging:
+                        client.turn()
+
+            lag(FILL_S)
+            at = cpu_s(box.pid)
+            lag(WINDOW_S / 2)
+            replays = (cpu_s(box.pid) - at) / WATCHED / (WINDOW_S / 2) - cpu
+            lost = sum(c.skips() for c in lagging)
+            if lost:
+                raise SystemExit(f"lagging clients lost something {lost} times")
+            channel, client = (busy - first) / (WATCHED - 1), (box.rss_mb() - busy) / WATCHED
+            row(f"RSS per further copied channel, random access every {seconds} s, all in", f"{channel:.2f} MB (ring {ring:.2f} MB)")
+            row("... and of a client that lags by its burst, read again from the file", f"{client:.2f} MB, {replays * 100:.2f} % of a core")
+            viewers.selector.close()
+        finally:
+            if box:
+                box.stop()
+            shutil.rmtree(directory)
+
+
+def pace(minutes):
+    """One client at the pace of the clock, for so long."""
+    directory = tempfile.mkdtemp(prefix="bench-", dir=os.path.dirname(MEDIA))
+    box = None
+    try:
+        os.makedirs(f"{directory}/media/1")
+        for name in ("gop2.mp4", "gop10.mp4", "film-short.mkv"):
+            if os.path.exists(f"{MEDIA}/{name}"):
+                os.link(f"{MEDIA}/{name}", f"{directory}/media/1/{name}")
+        box = Daemon(directory)
+        box.cli("library", "add", f"{directory}/media")
+        box.cli("library", "scan")
+        time.sleep(REST_S / 2)
+        box.cli("channel", "add", "--number", "1", "--name", "Pace", "--folder", f"{directory}/media/1")
+        client = Paced("127.0.0.1", box.port, "/auto/v1")
+        end = time.monotonic() + minutes * 60
+        while time.monotonic() < end and not client.ended:
+            client.turn()
+            time.sleep(0.01)
+        print(client.report())
+        return int(client.skips() > 0)
+    finally:
+        if box:
+            box.stop()
+        shutil.rmtree(directory)
+
+
+if "pace" in sys.argv:
+    sys.exit(pace(float(sys.argv[sys.argv.index("pace") + 1])))
 remux()
 daemon()
+joins()
 print("| what | exstreamd | ffmpeg | ratio |\n|---|---|---|---|")
 for cells in rows:
     print("| " + " | ".join(cells) + " |")

@@ -128,7 +128,7 @@ pub struct StationStatus {
     pub lead: Ticks90k,
     /// What was left out and put in.
     pub counts: SpliceCounts,
-    /// Memory that the ring takes.
+    /// Memory that the ring takes, with its notes.
     pub ring_bytes: usize,
     /// Parts of the timeline that are laid out.
     pub open_parts: usize,
@@ -181,10 +181,10 @@ impl Shared {
     }
 
     /// A packet that says nothing, once there is anything that it could follow.
-    fn keep_alive(&self, ring_bytes: usize) {
-        if self.ring.bytes() > 0 {
+    fn keep_alive(&self, ring_bytes: usize, now: Duration) {
+        if self.ring.has_begun() {
             let packet = Bytes::from_static(&NULL_PACKET);
-            self.ring.keep_alive(packet, ring_bytes);
+            self.ring.keep_alive(packet, ring_bytes, now);
         }
     }
 
@@ -277,7 +277,11 @@ impl Stations {
                 }
             }
         };
-        let cursor = Cursor::new(shared.ring.clone(), self.services.clock.clone());
+        let cursor = Cursor::new(
+            shared.ring.clone(),
+            self.services.clock.clone(),
+            self.services.reads.clone(),
+        );
         Ok(Listener {
             number: own_number,
             cursor,
@@ -306,7 +310,8 @@ impl Stations {
                 break;
             }
             for _ in 0..RESTART_PAUSES {
-                shared.keep_alive(self.services.ring_bytes());
+                let now = self.services.clock.monotonic();
+                shared.keep_alive(self.services.ring_bytes(), now);
                 self.services.clock.sleep(KEEP_ALIVE).await;
             }
         }
@@ -379,6 +384,11 @@ impl Listener {
     /// How often it fell behind and jumped.
     pub fn jumps(&self) -> u64 {
         self.cursor.jumps()
+    }
+
+    /// How many of the bytes it got the channel did not hold any more, so that they were made again from files.
+    pub fn replayed_bytes(&self) -> u64 {
+        self.cursor.replayed_bytes()
     }
 }
 

@@ -83,6 +83,8 @@ pub struct AccessUnit {
     pub skipped_leading: bool,
     /// Annex B parameter sets in force, on random access points whose `data` does not hold them itself.
     pub parameter_sets: Option<Arc<[u8]>>,
+    /// Names the file that it was copied from, so that it can be read again; 0 when nobody can.
+    pub origin: u32,
     /// The coded bytes.
     pub data: Vec<u8>,
 }

@@ -1,19 +1,31 @@
 //! The newest bytes of a channel, shared by all its listeners. The producer never waits: who falls
 //! behind the oldest chunk jumps to a random access point, and who does that too often is let go.
+//!
+//! What is copied from files is held for two seconds only. Behind that the ring has notes (`tape`), and a
+//! listener that begins there or lags reads the file again and gets the same bytes (`replay`). What comes out
+//! of ffmpeg, and the slate, is held as long as anybody may want it.
 
 mod blocks;
+mod cursor;
+mod replay;
+mod tape;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::watch;
 
-use crate::clock::SharedClock;
 use crate::media::format::GOP_BYTES_MAX;
 use crate::media::{Rap, Ticks90k};
 use blocks::Blocks;
+pub use cursor::{Cursor, Read};
+use replay::Wish;
+use tape::Step;
+pub use tape::{FileRef, Start, Tape};
 
 /// A joiner starts this far behind the head: what a client that analyses 5 s of stream before it shows
 /// anything has then received at once.
@@ -23,31 +35,87 @@ const SLACK: Ticks90k = Ticks90k(5 * 90_000);
 /// More than this is not kept even where there is no random access point to begin at; no item with a larger group of
 /// pictures is copied.
 pub const LARGEST_BYTES: usize = GOP_BYTES_MAX as usize;
-/// Jumps allowed within [`JUMP_WINDOW`]; a listener that needs one more is let go.
-const JUMPS_ALLOWED: usize = 2;
-const JUMP_WINDOW: Duration = Duration::from_secs(60);
+/// Bytes that can be made again are held this far behind the head...
+const HELD: Ticks90k = Ticks90k(2 * 90_000);
+/// ...and so long after they came, which matters while a cold channel fills its lead.
+const SETTLED: Duration = Duration::from_secs(1);
+/// Bytes that are made again in one go.
+const REPLAYED_BYTES: u64 = 128 << 10;
 
 /// Some whole packets.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Chunk {
-    bytes: Bytes,
+    /// `None` when they are not held any more.
+    bytes: Option<Bytes>,
+    len: usize,
     /// DTS of the last unit in it.
     head: Ticks90k,
     rap: Rap,
     /// On chunks that begin with a random access point: what a listener that jumps here gets first.
     rejoin: Bytes,
+    came_at: Duration,
+    /// How it can be made again; `None` when it cannot.
+    again: Option<Again>,
+}
+
+/// The place of a chunk in the notes.
+#[derive(Clone, Copy, Debug)]
+struct Again {
+    stretch: u64,
+    /// Its first byte, counted from the stretch's.
+    from: u64,
+    /// How many of the stretch's steps it takes to make it.
+    steps: usize,
+}
+
+/// The notes from one random access point to the next.
+#[derive(Debug)]
+struct Stretch {
+    first_seq: u64,
+    /// Head when its first chunk came.
+    began: Ticks90k,
+    /// `None` when it cannot be made again.
+    start: Option<Start>,
+    steps: Vec<Step>,
+    bytes: u64,
+}
+
+/// What [`Ring::push`] takes.
+#[derive(Debug)]
+pub struct Push<'a> {
+    /// Whole packets.
+    pub packets: &'a [u8],
+    /// DTS of the last unit in them.
+    pub head: Ticks90k,
+    /// What the first packet begins with.
+    pub rap: Rap,
+    /// What a listener that jumps here gets first.
+    pub rejoin: Bytes,
+    /// At a random access point: how they can be made again.
+    pub start: Option<Start>,
+    /// Notes about them.
+    pub tape: &'a mut Tape,
+    /// Bytes that the ring may hold.
+    pub largest_bytes: usize,
+    /// The monotonic clock.
+    pub now: Duration,
 }
 
 #[derive(Debug, Default)]
 struct Chunks {
     chunks: VecDeque<Chunk>,
     first_seq: u64,
-    /// Bytes in `chunks`.
+    /// Bytes held.
     bytes: usize,
     /// Where they lie.
     blocks: Blocks,
     head: Ticks90k,
     closed: bool,
+    stretches: VecDeque<Stretch>,
+    /// Number of the oldest stretch.
+    first_stretch: u64,
+    /// Chunks before this have been looked at for bytes that need not be held.
+    let_go_to: u64,
 }
 
 impl Chunks {
@@ -60,15 +128,38 @@ impl Chunks {
             .get(usize::try_from(seq.checked_sub(self.first_seq)?).ok()?)
     }
 
+    fn stretch(&self, number: u64) -> Option<&Stretch> {
+        self.stretches
+            .get(usize::try_from(number.checked_sub(self.first_stretch)?).ok()?)
+    }
+
+    /// The notes for a chunk, if there are any.
+    fn notes(&self, chunk: &Chunk) -> Option<(Again, &Stretch, &Start)> {
+        let again = chunk.again?;
+        let stretch = self.stretch(again.stretch)?;
+        let start = stretch.start.as_ref().filter(|s| !s.file.is_lost())?;
+        Some((again, stretch, start))
+    }
+
+    /// Whether a listener can have this chunk.
+    fn is_there(&self, chunk: &Chunk) -> bool {
+        chunk.bytes.is_some() || self.notes(chunk).is_some()
+    }
+
+    /// Whether it can be made again and will soon have to.
+    fn is_nearly_let_go(&self, chunk: &Chunk) -> bool {
+        chunk.head <= self.head - Ticks90k(HELD.0 / 2) && self.notes(chunk).is_some()
+    }
+
     /// The newest random access point at least [`BURST`] behind the head, a clean one if there is one;
-    /// the oldest there is, when all are newer.
-    fn joining_seq(&self) -> Option<u64> {
+    /// the oldest there is, when all are newer. None before `from`.
+    fn joining_seq(&self, from: u64) -> Option<u64> {
         let before = self.head - BURST;
         let raps = || {
             self.chunks
                 .iter()
                 .zip(self.first_seq..self.end_seq())
-                .filter(|(c, _)| c.rap != Rap::No)
+                .filter(|&(c, seq)| c.rap != Rap::No && seq >= from && self.is_there(c))
         };
         let old_enough = || raps().filter(|(c, _)| c.head <= before);
         let clean = old_enough().filter(|(c, _)| c.rap == Rap::Clean).last();
@@ -81,13 +172,20 @@ impl Chunks {
 
     fn push(&mut self, chunk: Chunk, largest_bytes: usize) {
         self.head = chunk.head;
-        self.bytes += chunk.bytes.len();
+        self.bytes += chunk.len;
+        let now = chunk.came_at;
         self.chunks.push_back(chunk);
+        self.let_go(now, largest_bytes);
         let oldest_wanted = self.head - BURST - SLACK;
+        // Who joined far behind and reads at the pace of the clock stays as far behind. Notes cost little.
+        let oldest_noted = oldest_wanted - self.longest_interval();
+        let is_held = |chunk: Option<&Chunk>| chunk.is_some_and(|c| c.bytes.is_some());
         // One whole interval between random access points stays, unless it is too large for any ring:
         // without it nobody could join.
         while let Some(next) = self.chunks.iter().skip(1).find(|c| c.rap != Rap::No)
-            && (next.head <= oldest_wanted || self.bytes > largest_bytes)
+            && (next.head <= oldest_noted
+                || self.bytes > largest_bytes
+                || (next.head <= oldest_wanted && is_held(self.chunks.front())))
         {
             self.pop();
         }
@@ -96,10 +194,50 @@ impl Chunks {
         }
     }
 
+    /// The longest time between two random access points.
+    fn longest_interval(&self) -> Ticks90k {
+        let ends = self.stretches.iter().skip(1).map(|next| next.began);
+        let intervals = self.stretches.iter().zip(ends.chain([self.head]));
+        intervals
+            .map(|(stretch, end)| end - stretch.began)
+            .max()
+            .unwrap_or_default()
+    }
+
+    /// Drops bytes that can be made again: old ones, and all of them where the ring may not hold so many.
+    fn let_go(&mut self, now: Duration, largest_bytes: usize) {
+        let oldest_held = self.head - HELD;
+        self.let_go_to = self.let_go_to.max(self.first_seq);
+        while let Some(chunk) = self.get(self.let_go_to)
+            && ((chunk.head <= oldest_held && now.saturating_sub(chunk.came_at) >= SETTLED)
+                || self.bytes > largest_bytes)
+        {
+            let has_notes = self.notes(chunk).is_some();
+            let at = self.let_go_to - self.first_seq;
+            if let Some(chunk) = usize::try_from(at)
+                .ok()
+                .and_then(|at| self.chunks.get_mut(at))
+                && has_notes
+                && chunk.bytes.take().is_some()
+            {
+                self.bytes -= chunk.len;
+            }
+            self.let_go_to += 1;
+        }
+    }
+
     fn pop(&mut self) {
         if let Some(chunk) = self.chunks.pop_front() {
-            self.bytes -= chunk.bytes.len();
+            self.bytes -= chunk.bytes.map_or(0, |bytes| bytes.len());
             self.first_seq += 1;
+        }
+        while self
+            .stretches
+            .get(1)
+            .is_some_and(|next| next.first_seq <= self.first_seq)
+        {
+            self.stretches.pop_front();
+            self.first_stretch += 1;
         }
     }
 
@@ -111,7 +249,51 @@ impl Chunks {
             chunk.head += moved;
             chunk.rap = Rap::No;
         }
+        for stretch in &mut self.stretches {
+            stretch.began += moved;
+        }
         self.head = head;
+    }
+
+    /// What has to be made for a listener at `seq`, whose replay has come to `place`.
+    fn wish(&self, seq: u64, place: Option<(u64, usize, u64)>) -> Option<Wish> {
+        let (again, stretch, start) = self.notes(self.get(seq)?)?;
+        let first_step = place
+            .filter(|&(number, _, handed_out)| number == again.stretch && handed_out <= again.from)
+            .map_or(0, |(_, steps, _)| steps);
+        let (mut until, mut steps, mut next_seq) = (again.from, again.steps, seq);
+        while let Some(chunk) = self.get(next_seq)
+            && let Some(more) = chunk.again
+            && more.stretch == again.stretch
+            && (chunk.bytes.is_none() || self.is_nearly_let_go(chunk))
+            && until - again.from < REPLAYED_BYTES
+        {
+            (until, steps) = (until + chunk.len as u64, more.steps);
+            next_seq += 1;
+        }
+        Some(Wish {
+            start: start.clone(),
+            stretch: again.stretch,
+            steps: stretch
+                .steps
+                .get(first_step..steps)
+                .unwrap_or_default()
+                .to_vec(),
+            first_step,
+            from: again.from,
+            until,
+            next_seq,
+        })
+    }
+
+    fn memory_bytes(&self) -> usize {
+        let notes = |stretch: &Stretch| {
+            let kept: usize = stretch.steps.iter().map(Step::kept_bytes).sum();
+            stretch.steps.capacity() * size_of::<Step>() + kept
+        };
+        self.blocks.bytes()
+            + self.stretches.iter().map(notes).sum::<usize>()
+            + self.chunks.capacity() * size_of::<Chunk>()
     }
 }
 
@@ -142,29 +324,50 @@ impl Ring {
         self.chunks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Appends whole packets up to `head`, of which the first is at `rap`, and drops what nobody can need any
-    /// more. A listener that jumps here gets `rejoin` first.
-    pub fn push(
-        &self,
-        packets: &[u8],
-        head: Ticks90k,
-        rap: Rap,
-        rejoin: Bytes,
-        largest_bytes: usize,
-    ) {
+    /// Appends whole packets and drops what nobody can need any more.
+    pub fn push(&self, push: Push<'_>) {
         let end = {
             let mut chunks = self.lock();
+            let first_seq = chunks.end_seq();
+            if push.rap != Rap::No {
+                chunks.stretches.push_back(Stretch {
+                    first_seq,
+                    began: push.head,
+                    start: push.start,
+                    steps: Vec::new(),
+                    bytes: 0,
+                });
+            }
+            let is_whole = push.tape.is_whole();
+            let newest = chunks.first_stretch + (chunks.stretches.len() as u64).saturating_sub(1);
+            let mut again = None;
+            if let Some(stretch) = chunks.stretches.back_mut() {
+                stretch.steps.extend(push.tape.take());
+                again = (is_whole && stretch.start.is_some()).then_some(Again {
+                    stretch: newest,
+                    from: stretch.bytes,
+                    steps: stretch.steps.len(),
+                });
+                stretch.bytes += push.packets.len() as u64;
+            }
             let mut blocks = std::mem::take(&mut chunks.blocks);
-            let mut begins = Some((rap, rejoin));
-            blocks.store(packets, |bytes| {
+            let mut begins = Some((push.rap, push.rejoin));
+            blocks.store(push.packets, |bytes| {
                 let (rap, rejoin) = begins.take().unwrap_or_default();
+                let len = bytes.len();
                 let chunk = Chunk {
-                    bytes,
-                    head,
+                    bytes: Some(bytes),
+                    len,
+                    head: push.head,
                     rap,
                     rejoin,
+                    came_at: push.now,
+                    again,
                 };
-                chunks.push(chunk, largest_bytes);
+                chunks.push(chunk, push.largest_bytes);
+                if let Some(again) = &mut again {
+                    again.from += len as u64;
+                }
             });
             chunks.blocks = blocks;
             chunks.end_seq()
@@ -178,19 +381,37 @@ impl Ring {
     }
 
     /// Appends packets that say nothing, so that a client can tell a pause from a dead connection.
-    pub fn keep_alive(&self, bytes: Bytes, largest_bytes: usize) {
+    pub fn keep_alive(&self, bytes: Bytes, largest_bytes: usize, now: Duration) {
         let end = {
             let mut chunks = self.lock();
             let chunk = Chunk {
-                bytes,
+                len: bytes.len(),
+                bytes: Some(bytes),
                 head: chunks.head,
                 rap: Rap::No,
                 rejoin: Bytes::new(),
+                came_at: now,
+                again: None,
             };
             chunks.push(chunk, largest_bytes);
             chunks.end_seq()
         };
         self.newest.send_replace(end);
+    }
+
+    /// What `file` delivered cannot be made again: it changed, or cannot be read. Bytes that are held stay.
+    fn lose(&self, file: &FileRef) {
+        for start in self
+            .lock()
+            .stretches
+            .iter()
+            .filter_map(|s| s.start.as_ref())
+        {
+            if start.file.path == file.path {
+                start.file.lose();
+            }
+        }
+        file.lose();
     }
 
     /// Nothing more will come: cursors end once they have read everything.
@@ -204,246 +425,13 @@ impl Ring {
         self.lock().bytes
     }
 
-    /// Memory that they take.
+    /// Whether anything has been pushed.
+    pub fn has_begun(&self) -> bool {
+        self.lock().end_seq() > 0
+    }
+
+    /// Memory taken by the bytes held and the notes.
     pub fn memory_bytes(&self) -> usize {
-        self.lock().blocks.bytes()
-    }
-}
-
-/// A place in a ring: what one client holds.
-pub struct Cursor {
-    ring: Arc<Ring>,
-    newest: watch::Receiver<u64>,
-    clock: SharedClock,
-    next_seq: Option<u64>,
-    jumps: heapless::Deque<Duration, JUMPS_ALLOWED>,
-    jumped: u64,
-}
-
-/// What a cursor says.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Read {
-    /// Whole packets.
-    Bytes(Bytes),
-    /// Fell behind too often.
-    TooSlow,
-    /// The channel has gone off the air.
-    Ended,
-}
-
-impl Cursor {
-    /// A cursor that will start where joiners start.
-    pub fn new(ring: Arc<Ring>, clock: SharedClock) -> Self {
-        let newest = ring.newest.subscribe();
-        Self {
-            ring,
-            newest,
-            clock,
-            next_seq: None,
-            jumps: heapless::Deque::new(),
-            jumped: 0,
-        }
-    }
-
-    /// How often it had to jump.
-    pub fn jumps(&self) -> u64 {
-        self.jumped
-    }
-
-    /// The next bytes; waits for them. Cancel-safe.
-    pub async fn read(&mut self) -> Read {
-        loop {
-            // Marked as seen before looking, so that a chunk pushed in between wakes us.
-            self.newest.borrow_and_update();
-            if let Some(read) = self.try_read() {
-                return read;
-            }
-            if self.newest.changed().await.is_err() {
-                return Read::Ended;
-            }
-        }
-    }
-
-    /// The next bytes if they are there.
-    pub fn try_read(&mut self) -> Option<Read> {
-        let chunks = self.ring.lock();
-        let place = match self.next_seq {
-            None => chunks.joining_seq().map(|seq| (seq, false)),
-            Some(seq) if seq >= chunks.first_seq => Some((seq, false)),
-            Some(_) => chunks.joining_seq().map(|seq| (seq, true)),
-        };
-        let closed = chunks.closed.then_some(Read::Ended);
-        let Some((seq, jumped)) = place else {
-            return closed;
-        };
-        let Some(chunk) = chunks.get(seq).cloned() else {
-            return closed;
-        };
-        drop(chunks);
-        if jumped && !self.may_jump() {
-            return Some(Read::TooSlow);
-        }
-        if jumped && !chunk.rejoin.is_empty() {
-            self.next_seq = Some(seq);
-            return Some(Read::Bytes(chunk.rejoin));
-        }
-        self.next_seq = Some(seq + 1);
-        Some(Read::Bytes(chunk.bytes))
-    }
-
-    fn may_jump(&mut self) -> bool {
-        self.jumped += 1;
-        let now = self.clock.monotonic();
-        while self
-            .jumps
-            .front()
-            .is_some_and(|&at| now.saturating_sub(at) > JUMP_WINDOW)
-        {
-            self.jumps.pop_front();
-        }
-        self.jumps.push_back(now).is_ok()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::clock::{SimClock, UtcMs};
-
-    fn second(n: i64) -> Ticks90k {
-        Ticks90k(n * 90_000)
-    }
-
-    /// One chunk per second, a random access point every `gop` seconds.
-    fn fill(ring: &Ring, seconds: std::ops::Range<i64>, gop: i64, largest_bytes: usize) {
-        for n in seconds {
-            let rap = if n % gop == 0 { Rap::Clean } else { Rap::No };
-            let bytes = vec![n as u8; 188];
-            ring.push(
-                &bytes,
-                second(n),
-                rap,
-                Bytes::from_static(b"rejoin"),
-                largest_bytes,
-            );
-        }
-    }
-
-    fn cursor(ring: &Arc<Ring>) -> (Cursor, SimClock) {
-        let clock = SimClock::new(UtcMs(0));
-        (Cursor::new(ring.clone(), Arc::new(clock.clone())), clock)
-    }
-
-    fn first_byte(read: Option<Read>) -> Option<u8> {
-        match read? {
-            Read::Bytes(bytes) => bytes.first().copied(),
-            Read::TooSlow | Read::Ended => None,
-        }
-    }
-
-    #[test]
-    fn a_joiner_starts_at_the_newest_random_access_point_older_than_the_burst() {
-        for (gop, head, expected) in [(2, 20, 14), (1, 20, 14), (10, 20, 10), (2, 3, 0)] {
-            let ring = Arc::new(Ring::new());
-            fill(&ring, 0..head + 1, gop, 16 << 20);
-            assert_eq!(
-                first_byte(cursor(&ring).0.try_read()),
-                Some(expected),
-                "gop {gop}, head {head}"
-            );
-        }
-    }
-
-    #[test]
-    fn the_ring_keeps_burst_slack_and_one_interval_and_no_more() {
-        let ring = Ring::new();
-        fill(&ring, 0..100, 2, 16 << 20);
-        let held = ring.bytes() / 188;
-        assert!((12..=14).contains(&held), "{held} s held");
-    }
-
-    #[test]
-    fn a_small_budget_never_takes_the_last_whole_interval() {
-        let ring = Arc::new(Ring::new());
-        fill(&ring, 0..100, 10, 188);
-        assert_eq!(first_byte(cursor(&ring).0.try_read()), Some(90));
-    }
-
-    #[test]
-    fn who_falls_behind_jumps_with_a_rejoin_prefix_and_at_the_third_time_is_let_go() {
-        let ring = Arc::new(Ring::new());
-        fill(&ring, 0..20, 2, 16 << 20);
-        let (mut cursor, clock) = cursor(&ring);
-        cursor.try_read();
-        for round in 1..=2 {
-            fill(&ring, round * 40..round * 40 + 20, 2, 16 << 20);
-            assert_eq!(
-                cursor.try_read(),
-                Some(Read::Bytes(Bytes::from_static(b"rejoin"))),
-                "round {round}"
-            );
-            assert_eq!(first_byte(cursor.try_read()), Some((round * 40 + 12) as u8));
-        }
-        fill(&ring, 120..140, 2, 16 << 20);
-        assert_eq!(cursor.try_read(), Some(Read::TooSlow));
-        clock.advance(Duration::from_secs(61));
-        fill(&ring, 200..220, 2, 16 << 20);
-        assert_eq!(
-            cursor.try_read(),
-            Some(Read::Bytes(Bytes::from_static(b"rejoin")))
-        );
-    }
-
-    #[test]
-    fn one_long_interval_does_not_keep_the_ring_long_for_ever() {
-        let ring = Ring::new();
-        fill(&ring, 0..101, 50, 16 << 20);
-        fill(&ring, 101..200, 2, 16 << 20);
-        let held = ring.bytes() / 188;
-        assert!(held <= 14, "{held} s held");
-    }
-
-    #[test]
-    fn pictures_without_any_random_access_point_do_not_fill_the_memory() {
-        let ring = Ring::new();
-        for n in 0..40 {
-            let rap = if n == 0 { Rap::Clean } else { Rap::No };
-            let megabyte = vec![0; 5_577 * 188];
-            ring.push(&megabyte, second(n), rap, Bytes::new(), 4 << 20);
-            assert!(ring.bytes() <= LARGEST_BYTES);
-        }
-    }
-
-    #[test]
-    fn after_a_restart_of_time_nobody_joins_at_the_old_time_and_the_ring_stays_small() {
-        let ring = Arc::new(Ring::new());
-        fill(&ring, 3_600..3_640, 2, 16 << 20);
-        let (mut reader, _) = cursor(&ring);
-        assert_eq!(first_byte(reader.try_read()), Some(3_632_u16 as u8));
-        ring.restart(second(10));
-        assert_eq!(cursor(&ring).0.try_read(), None, "joined at the old time");
-        fill(&ring, 10..12, 2, 16 << 20);
-        assert_eq!(first_byte(cursor(&ring).0.try_read()), Some(10));
-        let read: Vec<_> = std::iter::from_fn(|| first_byte(reader.try_read())).collect();
-        assert_eq!(read.len(), 7 + 2, "a reader loses nothing");
-        fill(&ring, 12..40, 2, 16 << 20);
-        let held = ring.bytes() / 188;
-        assert!(held <= 14, "{held} s held");
-    }
-
-    #[test]
-    fn a_closed_ring_is_read_to_its_end() {
-        let ring = Arc::new(Ring::new());
-        fill(&ring, 0..1, 1, 16 << 20);
-        let (mut cursor, _) = cursor(&ring);
-        ring.close();
-        assert_eq!(first_byte(cursor.try_read()), Some(0));
-        assert_eq!(cursor.try_read(), Some(Read::Ended));
-    }
-
-    #[test]
-    fn a_cursor_in_an_empty_ring_waits() {
-        let ring = Arc::new(Ring::new());
-        assert_eq!(cursor(&ring).0.try_read(), None);
+        self.lock().memory_bytes()
     }
 }

@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use super::feed::Event;
 use super::pacer::{Follows, Pacer};
 use super::programming::{ChannelFacts, OnAir};
+use super::ring::{Push, Start, Tape};
 use super::splice::{Next, PartId, Splicer};
 use super::{KEEP_ALIVE, Services, Shared};
 use crate::error::{ErrorKind, Result};
@@ -81,6 +82,8 @@ pub(super) struct Station {
     chunk_from: Ticks90k,
     chunk_rap: Rap,
     chunk_rejoin: Bytes,
+    chunk_start: Option<Start>,
+    tape: Tape,
     pushed_at: Duration,
     lonely_since: Option<Duration>,
     followed_at: Duration,
@@ -123,6 +126,8 @@ impl Station {
             chunk_from: head,
             chunk_rap: Rap::No,
             chunk_rejoin: Bytes::new(),
+            chunk_start: None,
+            tape: Tape::default(),
             lonely_since: None,
         }
     }
@@ -158,8 +163,7 @@ impl Station {
                 Woken::Due => {}
             }
         }
-        self.muxer.flush(&mut self.chunk);
-        self.cut_chunk();
+        self.flush();
     }
 
     /// Ends when nobody has listened for [`LINGER`]; a listener that comes at that very moment is not lost.
@@ -206,9 +210,16 @@ impl Station {
         self.look_after_feeds(now);
     }
 
-    fn anchor_anew(&mut self) {
+    /// Sends what waits. What follows has to begin anew.
+    fn flush(&mut self) {
         self.muxer.flush(&mut self.chunk);
+        self.tape.flush();
         self.cut_chunk();
+        self.tape.stop();
+    }
+
+    fn anchor_anew(&mut self) {
+        self.flush();
         self.feeds.clear();
         self.question = None;
         self.splicer = Splicer::new(&self.channel.format);
@@ -284,11 +295,14 @@ impl Station {
         let joinable = unit.kind == StreamKind::Video && unit.rap != Rap::No;
         if joinable {
             self.muxer.cut(unit.dts, &mut self.chunk);
+            self.tape.cut(unit.dts);
             self.cut_chunk();
             let mut rejoin = Vec::new();
             self.muxer.rejoin_packets(&mut rejoin);
             (self.chunk_rap, self.chunk_rejoin) = (unit.rap, rejoin.into());
+            self.chunk_start = self.tape.begin(unit, &self.muxer);
         }
+        self.tape.unit(unit);
         self.muxer.write(unit, &mut self.chunk);
         self.head = unit.dts;
         if self.head - self.chunk_from >= STEP || self.chunk.len() >= CHUNK_BYTES {
@@ -300,18 +314,21 @@ impl Station {
         if self.chunk.is_empty() {
             return;
         }
-        let rejoin = std::mem::take(&mut self.chunk_rejoin);
-        self.shared.ring.push(
-            &self.chunk,
-            self.head,
-            self.chunk_rap,
-            rejoin,
-            self.services.ring_bytes(),
-        );
+        let now = self.services.clock.monotonic();
+        self.shared.ring.push(Push {
+            packets: &self.chunk,
+            head: self.head,
+            rap: self.chunk_rap,
+            rejoin: std::mem::take(&mut self.chunk_rejoin),
+            start: self.chunk_start.take(),
+            tape: &mut self.tape,
+            largest_bytes: self.services.ring_bytes(),
+            now,
+        });
         self.chunk.clear();
         self.chunk_rap = Rap::No;
         self.chunk_from = self.head;
-        self.pushed_at = self.services.clock.monotonic();
+        self.pushed_at = now;
     }
 
     /// While what is in hand runs down, a client still hears that we are there.
@@ -323,7 +340,7 @@ impl Station {
         self.cut_chunk();
         if now > self.pushed_at {
             self.pushed_at = now;
-            self.shared.keep_alive(self.services.ring_bytes());
+            self.shared.keep_alive(self.services.ring_bytes(), now);
         }
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::{COVER, Station};
 use crate::channel::feed::{Cut, Event, Feed, copy, transcode};
 use crate::channel::programming::{OnAir, Play};
+use crate::channel::ring::FileRef;
 use crate::channel::splice::PartId;
 use crate::error::{Error, ErrorKind};
 use crate::guard::Backoff;
@@ -31,6 +32,8 @@ pub(super) struct ActiveFeed {
     play: Play,
     entry: OnAir,
     transcoding: bool,
+    /// See [`AccessUnit::origin`](crate::media::AccessUnit::origin).
+    origin: u32,
     /// Where the feed was to begin, in channel time.
     from: Ticks90k,
     /// Failed attempts.
@@ -57,6 +60,7 @@ impl Station {
             play,
             entry,
             transcoding,
+            origin: 0,
             from,
             failures: 0,
             backoff: Backoff::new(),
@@ -67,13 +71,19 @@ impl Station {
         self.feeds.push(active);
     }
 
-    fn open(&self, active: &mut ActiveFeed) {
+    fn open(&mut self, active: &mut ActiveFeed) {
         let play = &active.play;
         let offset = self.pacer.at(active.entry.start) - play.from;
         let cut = Cut {
             from: active.from - offset,
             to: play.to,
             offset,
+        };
+        active.origin = if active.transcoding {
+            0
+        } else {
+            let file = FileRef::new(play.device.clone(), play.path.clone(), offset);
+            self.tape.origin_of(file)
         };
         active.feed = Some(if active.transcoding {
             transcode::start(&self.services, self.channel.format, play, cut)
@@ -96,7 +106,8 @@ impl Station {
         match event {
             Some(Event::Opened { has_audio }) => self.splicer.opened(part, has_audio),
             Some(Event::Units(units)) => {
-                for unit in units {
+                for mut unit in units {
+                    unit.origin = active.origin;
                     if self.splicer.offer(part, unit) {
                         active.waited_since = None;
                     }

@@ -229,6 +229,7 @@ impl AudioReader {
             rap: Rap::Clean,
             skipped_leading: false,
             parameter_sets: None,
+            origin: 0,
             data,
         });
     }

@@ -266,6 +266,7 @@ impl VideoReader {
             rap: facts.rap,
             skipped_leading: facts.skipped_leading,
             parameter_sets: needs_sets.then(|| Arc::clone(&self.parameter_sets)),
+            origin: 0,
             data,
         };
         self.pair(unit, field);
