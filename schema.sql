@@ -85,6 +85,7 @@ CREATE TABLE channels (
     loose_audio       INTEGER NOT NULL DEFAULT 0 CHECK (loose_audio IN (0, 1)), -- 1: other rates and layouts of the codec are copied too
     picture_size      TEXT    CHECK (picture_size LIKE '%_x_%'), -- size promised, such as 1920x1080; NULL is any
     picture_rate      TEXT    CHECK (picture_rate <> ''), -- pictures per second promised, such as 29.97; NULL is any
+    mux_rate_kbit     INTEGER CHECK (mux_rate_kbit > 0), -- fixed rate of the stream in kbit/s; NULL sends what there is
     collection        TEXT    NOT NULL CHECK (collection IN ('library', 'folder', 'show')), -- what it plays
     collection_path   BLOB,    -- the folder, absolute; NULL for other collections
     collection_show   TEXT,    -- the show's title; NULL for other collections

@@ -245,6 +245,7 @@ fn a_clock_that_is_behind_is_said_once_and_plans_nothing() {
                 audio_channels: 2,
                 ..Format::DEFAULT
             },
+            mux_rate_kbit: None,
             collection: Collection::Library,
             order: PlayOrder::Shuffle,
             seed: 1,

@@ -71,6 +71,40 @@ fn a_taken_extra_port_is_a_finding_and_mended_by_itself_or_not_at_all() {
 }
 
 #[test]
+fn a_channel_of_a_fixed_rate_has_it_on_the_wire_to_the_tick() {
+    let instance = Instance::new();
+    instance.add_media("h264_b2_25.mp4", "Film.mp4");
+    let media = instance.media();
+    instance.json(&["setup", media.to_str().unwrap(), "--yes"]);
+    for refused in ["5", "3000000", "fast"] {
+        let output = instance.run(&["channel", "set", "1", "--mux-rate", refused]);
+        assert!(!output.status.success(), "{refused}");
+        assert!(said(&output).contains(refused), "{}", said(&output));
+    }
+    let set = instance.json(&["channel", "set", "1", "--mux-rate", "3000"]);
+    assert_eq!(set["mux_rate_kbit"], 3000);
+    let shown = instance.run(&["channel", "show", "1"]);
+    assert!(said(&shown).contains("3000 kbit/s"), "{}", said(&shown));
+    let daemon = instance.serve();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("stream.ts");
+    std::fs::write(&path, daemon.tune("1", 6)).unwrap();
+    let report = common::ts::check(&path, &["--strict", "--pcr-ms", "40", "--cbr"]);
+    if !report.is_null() {
+        assert_eq!(report["pcr"]["cbr"], true, "{:#}", report["pcr"]);
+        let off = &report["pcr"]["accuracy_vs_cbr_ns"];
+        let off = ["min", "max"].map(|end| off[end].as_f64().unwrap());
+        assert!(off.iter().all(|off| off.abs() <= 40.0), "{off:?} ns");
+    }
+    let metrics = daemon.get("/metrics");
+    let metrics = metrics.text();
+    let line = "exstreamd_packets_over_mux_rate{channel=\"1\"} 0";
+    assert!(metrics.contains(line), "{metrics}");
+    let none = instance.json(&["channel", "set", "1", "--mux-rate", "0"]);
+    assert!(none["mux_rate_kbit"].is_null());
+}
+
+#[test]
 fn sigterm_ends_streams_on_a_packet_and_the_daemon_in_time_with_0() {
     let instance = Instance::new();
     instance.add_media("h264_b2_25.mp4", "Film.mp4");

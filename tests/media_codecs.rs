@@ -29,6 +29,7 @@ fn layout(video: Option<VideoCodec>, audio: Option<AudioCodec>) -> Layout {
         audio,
         audio_rate_hz: 48_000,
         service_name: "Test".to_owned(),
+        mux_rate_kbit: None,
     }
 }
 

@@ -137,6 +137,7 @@ fn layout(streams: &exstreamd::media::Streams) -> Layout {
         audio: streams.audio.as_ref().map(|track| track.codec),
         audio_rate_hz: streams.audio.as_ref().map_or(0, |track| track.rate_hz),
         service_name: "Round trip".to_string(),
+        mux_rate_kbit: None,
     }
 }
 

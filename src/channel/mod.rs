@@ -26,7 +26,7 @@ use crate::clock::SharedClock;
 use crate::error::{Error, Result};
 use crate::guard::StormGuard;
 use crate::media::Ticks90k;
-use crate::mux::NULL_PACKET;
+use crate::mux::{Muxer, NULL_PACKET};
 use crate::store::Id;
 use crate::system::memory;
 use crate::system::reads::Reads;
@@ -128,6 +128,8 @@ pub struct StationStatus {
     pub lead: Ticks90k,
     /// What was left out and put in.
     pub counts: SpliceCounts,
+    /// Packets sent faster than the fixed rate of the stream allows.
+    pub packets_over_rate: u64,
     /// Memory that the ring takes, with its notes.
     pub ring_bytes: usize,
     /// Parts of the timeline that are laid out.
@@ -148,6 +150,7 @@ struct SharedState {
     closed: bool,
     lead: Ticks90k,
     counts: SpliceCounts,
+    packets_over_rate: u64,
     open_parts: usize,
     last_failure: Option<Failure>,
 }
@@ -199,10 +202,11 @@ impl Shared {
         self.ring.close();
     }
 
-    fn set_state(&self, lead: Ticks90k, splicer: &Splicer) {
+    fn set_state(&self, lead: Ticks90k, splicer: &Splicer, muxer: &Muxer) {
         let mut state = self.lock();
         (state.lead, state.counts) = (lead, splicer.counts());
         state.open_parts = splicer.open_parts();
+        state.packets_over_rate = muxer.packets_over_rate();
     }
 
     fn note_failure(&self, play: &Play, error: &Error) {
@@ -342,6 +346,7 @@ impl Stations {
                     listeners: state.listeners,
                     lead: state.lead,
                     counts: state.counts,
+                    packets_over_rate: state.packets_over_rate,
                     ring_bytes: shared.ring.memory_bytes(),
                     open_parts: state.open_parts,
                     last_failure: state.last_failure.clone(),

@@ -1,6 +1,7 @@
 //! What a channel on air asks of the rest of the daemon: what is on at a moment, and how to play it.
 
 use std::future::Future;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -21,6 +22,8 @@ pub struct ChannelFacts {
     pub name: String,
     /// What its clients are promised.
     pub format: Format,
+    /// A fixed rate of its stream in kbit/s.
+    pub mux_rate_kbit: Option<NonZeroU32>,
 }
 
 /// The entry that covers a moment.

@@ -115,6 +115,7 @@ fn layout(streams: &Streams) -> Layout {
         audio: streams.audio.as_ref().map(|a| a.codec),
         audio_rate_hz: streams.audio.as_ref().map_or(0, |a| a.rate_hz),
         service_name: "exstreamd".into(),
+        mux_rate_kbit: None,
     }
 }
 

@@ -75,6 +75,7 @@ impl Programming for StoredProgramming {
                 number: channel.number,
                 name: channel.name,
                 format: channel.format,
+                mux_rate_kbit: channel.mux_rate_kbit,
             })
         })
     }

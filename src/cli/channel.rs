@@ -67,6 +67,15 @@ fn wish(args: &Args) -> Result<Value> {
     if let Ok(Value::Object(format)) = serde_json::to_value(format::wish(args)?) {
         wish.extend(format);
     }
+    if let Some(rate) = args.option("mux-rate")? {
+        let Ok(kbit) = rate.parse::<u32>() else {
+            return Err(usage(format!(
+                "{rate:?} is no rate: --mux-rate wants kbit/s as a whole number, or 0 for none"
+            )));
+        };
+        let kbit = Some(kbit).filter(|&kbit| kbit > 0);
+        wish.insert("mux_rate_kbit".to_owned(), json!(kbit));
+    }
     Ok(Value::Object(wish))
 }
 
@@ -217,6 +226,9 @@ fn print(
         "  format     {}",
         format::said(channel.get("format"))
     ))?;
+    if let Some(kbit) = channel.get("mux_rate_kbit").and_then(Value::as_u64) {
+        output.line(format!("  mux rate   {kbit} kbit/s, fixed"))?;
+    }
     format::print_price(channel, output)?;
     match not_copied {
         None => format::print_reasons(channel.get("share").unwrap_or(&Value::Null), output)?,

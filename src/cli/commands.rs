@@ -138,6 +138,11 @@ const CHANNEL_OPTIONS: &[Opt] = &[
     STRICT_AUDIO,
     SIZE,
     RATE,
+    opt(
+        "mux-rate",
+        "KBIT",
+        "Fixed rate of the stream in kbit/s, filled up with null packets, from the next time it goes on air; 0 for none (the default)",
+    ),
 ];
 
 /// Every subcommand.

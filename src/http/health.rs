@@ -71,6 +71,7 @@ pub(super) async fn metrics(call: Call) -> Result<Reply> {
         .set(i64::try_from(items.items).unwrap_or(i64::MAX));
     registry.forget("exstreamd_viewers");
     registry.forget("exstreamd_ring_bytes");
+    registry.forget("exstreamd_packets_over_mux_rate");
     for station in stations {
         let number = station.channel.number;
         registry
@@ -79,6 +80,11 @@ pub(super) async fn metrics(call: Call) -> Result<Reply> {
         registry
             .series("exstreamd_ring_bytes", &number)
             .set(count(station.ring_bytes));
+        if station.channel.mux_rate_kbit.is_some() {
+            registry
+                .series("exstreamd_packets_over_mux_rate", &number)
+                .set(i64::try_from(station.packets_over_rate).unwrap_or(i64::MAX));
+        }
     }
     let findings = app.findings.list();
     for severity in [Severity::Notice, Severity::Warning, Severity::Critical] {

@@ -83,6 +83,11 @@ pub const FAMILIES: &[Family] = &[
         "channel",
         "Bytes that the channel holds for its viewers",
     ),
+    gauge(
+        "exstreamd_packets_over_mux_rate",
+        "channel",
+        "Packets sent faster than the fixed rate of the channel allows, since it went on air",
+    ),
     counter(
         "exstreamd_http_requests_total",
         "status",

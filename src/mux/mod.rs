@@ -11,11 +11,15 @@ mod muxer;
 mod packet;
 mod pes;
 mod psi;
+mod rate;
 pub mod silence;
 pub mod slate;
 
 pub use muxer::{Muxer, PCR_DELAY};
 pub use packet::{NULL_PACKET, PACKET_BYTES};
+
+use std::num::NonZeroU32;
+use std::ops::RangeInclusive;
 
 use crate::media::{AudioCodec, Format, VideoCodec};
 
@@ -25,6 +29,10 @@ pub const PMT_PID: u16 = 0x1000;
 pub const VIDEO_PID: u16 = 0x100;
 /// Where every stream has its sound.
 pub const AUDIO_PID: u16 = 0x101;
+
+/// Fixed rates that a stream can have. Below, tables and clock leave no room for sound; above is nothing
+/// that a network of today's homes carries.
+pub const RATES_KBIT: RangeInclusive<u32> = 500..=200_000;
 
 /// What a transport stream holds, for as long as it exists.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,6 +45,8 @@ pub struct Layout {
     pub audio_rate_hz: u32,
     /// Name of the service, as a television set lists it. About 120 bytes are kept.
     pub service_name: String,
+    /// A fixed rate of the whole stream in kbit/s, filled up with null packets; `None` sends what there is.
+    pub mux_rate_kbit: Option<NonZeroU32>,
 }
 
 impl Layout {
@@ -47,6 +57,7 @@ impl Layout {
             audio: Some(format.audio),
             audio_rate_hz: format.audio_rate_hz,
             service_name: service_name.into(),
+            mux_rate_kbit: None,
         }
     }
 

@@ -1,12 +1,14 @@
 //! The multiplexer: what goes out when. PSI, clock references and audio packing follow the DTS of the
-//! units written, so the stream depends on nothing else.
+//! units written, so the stream depends on nothing else. At a fixed rate they follow the packets written,
+//! which follow the DTS by as much as large pictures take to send.
 
 use std::sync::Arc;
 
 use super::packet::{Adaptation, PCR_PER_TICK, write_adaptation_only, write_unit};
 use super::pes::{PesHeader, VIDEO_STREAM_ID, audio_stream_id, picture_parts};
 use super::psi::Tables;
-use super::{AUDIO_PID, Layout, PMT_PID, VIDEO_PID};
+use super::rate::FixedRate;
+use super::{AUDIO_PID, Layout, NULL_PACKET, PACKET_BYTES, PMT_PID, VIDEO_PID};
 use crate::media::{AccessUnit, AudioCodec, Rap, StreamKind, Ticks90k, VideoCodec};
 
 /// How far the clock reference runs behind the DTS of the unit it is sent with: the time that a decoder
@@ -20,6 +22,10 @@ const PCR_INTERVAL: Ticks90k = Ticks90k::from_ms(20);
 const PSI_INTERVAL: Ticks90k = Ticks90k::from_ms(80);
 /// Distance of the SDT, likewise.
 const SDT_INTERVAL: Ticks90k = Ticks90k::from_ms(480);
+/// At a fixed rate a unit has arrived this long before it is decoded, if need be by going faster: what is
+/// left of [`PCR_DELAY`] may be used to spread large pictures. Sound that waits for its packet to fill is
+/// up to 100 ms late and still in time.
+const LEAST_DELAY: Ticks90k = Ticks90k::from_ms(200);
 /// A step of the DTS beyond this, in either direction, is a new time base and not a gap to be filled.
 const LARGEST_STEP: Ticks90k = Ticks90k::from_ms(5_000);
 
@@ -72,28 +78,56 @@ struct Progress {
     next_sdt: Ticks90k,
     /// The last clock reference, in units of 27 MHz.
     last_pcr: Option<i64>,
+    /// Where a stream of fixed rate is.
+    rate: Option<FixedRate>,
 }
 
 impl Progress {
     /// At the beginning of a time base: everything is due.
-    const fn at(dts: Ticks90k) -> Self {
+    fn at(dts: Ticks90k, mut rate: Option<FixedRate>) -> Self {
+        if let Some(rate) = &mut rate {
+            rate.start(pcr_of(dts - PCR_DELAY));
+        }
         Self {
             now: dts,
             next_pcr: dts,
             next_psi: dts,
             next_sdt: dts,
             last_pcr: None,
+            rate,
         }
+    }
+
+    /// `packets` packets were written. At a fixed rate that is what makes time go by.
+    fn pass(&mut self, packets: usize) {
+        if let Some(rate) = &mut self.rate {
+            rate.pass(packets);
+            self.now = Ticks90k(rate.pcr().div_euclid(PCR_PER_TICK)) + PCR_DELAY;
+        }
+    }
+
+    /// Whether a fixed rate has room for more before `dts` is due.
+    fn has_room_before(&self, dts: Ticks90k) -> bool {
+        let due = pcr_of(dts - PCR_DELAY);
+        self.rate.is_some_and(|rate| rate.pcr() < due)
     }
 
     /// The clock reference for now. It never stands still: two of one tick differ by 1/27 µs.
     fn take_pcr(&mut self) -> i64 {
-        let now = (self.now - PCR_DELAY).0.saturating_mul(PCR_PER_TICK);
+        let now = match &self.rate {
+            Some(rate) => rate.pcr(),
+            None => pcr_of(self.now - PCR_DELAY),
+        };
         let pcr = self.last_pcr.map_or(now, |last| now.max(last + 1));
         self.last_pcr = Some(pcr);
         self.next_pcr = self.now + PCR_INTERVAL;
         pcr
     }
+}
+
+/// Ticks of 90 kHz in units of 27 MHz.
+fn pcr_of(time: Ticks90k) -> i64 {
+    time.0.saturating_mul(PCR_PER_TICK)
 }
 
 /// Audio frames that wait for their PES packet to fill.
@@ -143,7 +177,7 @@ impl Muxer {
             video_line: Line::new(VIDEO_PID),
             audio_line: Line::new(AUDIO_PID),
             started: false,
-            progress: Progress::at(Ticks90k::ZERO),
+            progress: Progress::at(Ticks90k::ZERO, layout.mux_rate_kbit.map(FixedRate::new)),
             tables_fresh: false,
             restart: false,
             pending: PendingAudio::default(),
@@ -217,6 +251,13 @@ impl Muxer {
         self.restart = true;
     }
 
+    /// Packets sent faster than the fixed rate allows, because what they hold had to arrive in time. None
+    /// without such a rate.
+    pub fn packets_over_rate(&self) -> u64 {
+        let rate = self.progress.rate.as_ref();
+        rate.map_or(0, FixedRate::over_packets)
+    }
+
     fn write_picture(&mut self, codec: VideoCodec, unit: &AccessUnit, out: &mut Vec<u8>) {
         let dts = unit.dts.min(unit.pts);
         let entry = unit.rap != Rap::No;
@@ -233,8 +274,10 @@ impl Muxer {
         let parts = [header.as_bytes(), new_delimiter, delimiter, sets, data];
         let line = &mut self.video_line;
         let adaptation = line.adaptation(entry, pcr);
-        write_unit(line.pid, &mut line.counter, adaptation, &parts, out);
+        let (from, pid) = (out.len(), line.pid);
+        write_unit(pid, &mut line.counter, adaptation, &parts, out);
         self.tables_fresh = false;
+        self.pace(pid, from, dts - LEAST_DELAY, out);
     }
 
     fn write_audio(&mut self, unit: &AccessUnit, out: &mut Vec<u8>) {
@@ -277,8 +320,12 @@ impl Muxer {
             self.started = false;
         }
         if !self.started {
-            self.progress = Progress::at(dts);
+            self.progress = Progress::at(dts, self.progress.rate);
             (self.started, self.restart) = (true, false);
+        }
+        if self.progress.rate.is_some() {
+            self.fill_to(dts, out);
+            return self.progress.next_pcr <= self.progress.now;
         }
         while self.progress.next_pcr < dts {
             self.progress.now = self.progress.next_pcr;
@@ -290,6 +337,79 @@ impl Muxer {
         self.progress.now = self.progress.now.max(dts);
         self.tick(out);
         self.progress.next_pcr <= self.progress.now
+    }
+
+    /// At a fixed rate: what is due, and null packets, until it is time for what is decoded at `dts`.
+    fn fill_to(&mut self, dts: Ticks90k, out: &mut Vec<u8>) {
+        while self.progress.has_room_before(dts) {
+            let before = out.len();
+            self.tick(out);
+            if self.progress.next_pcr <= self.progress.now {
+                self.write_clock(out);
+            }
+            if out.len() == before {
+                out.extend_from_slice(&NULL_PACKET);
+                self.progress.pass(1);
+                self.tables_fresh = false;
+            }
+        }
+        self.tick(out);
+    }
+
+    /// At a fixed rate: sets the packets of a unit, which `out` holds from `from` on, into the line, with
+    /// the tables and clock references that come due between them. They have to have arrived by `latest`.
+    fn pace(&mut self, pid: u16, from: usize, latest: Ticks90k, out: &mut Vec<u8>) {
+        let Some(rate) = &mut self.progress.rate else {
+            return;
+        };
+        let packets = (out.len() - from) / PACKET_BYTES;
+        rate.hurry(packets, pcr_of(latest));
+        let end = Ticks90k(rate.after(packets).div_euclid(PCR_PER_TICK)) + PCR_DELAY;
+        if end < self.progress.next_pcr.min(self.progress.next_psi) {
+            self.progress.pass(packets);
+        } else {
+            let unit = out.split_off(from);
+            let mut counter = None;
+            for packet in unit.chunks(PACKET_BYTES) {
+                if let Some(counter) = counter {
+                    self.write_between(pid, counter, out);
+                }
+                counter = packet.get(3).map(|byte| (byte & 0x0F) + 1);
+                out.extend_from_slice(packet);
+                self.progress.pass(1);
+            }
+            self.tables_fresh = false;
+        }
+        if let Some(rate) = &mut self.progress.rate {
+            rate.calm();
+        }
+    }
+
+    /// What comes due in the middle of a unit of `pid` whose next packet has this counter.
+    fn write_between(&mut self, pid: u16, counter: u8, out: &mut Vec<u8>) {
+        if self.progress.next_psi <= self.progress.now {
+            self.write_tables(out);
+        }
+        if self.progress.next_pcr <= self.progress.now {
+            let pcr = self.progress.take_pcr();
+            let line = self.clock_line();
+            let adaptation = line.adaptation(false, Some(pcr));
+            let counter = if line.pid == pid {
+                counter
+            } else {
+                line.counter
+            };
+            write_adaptation_only(line.pid, counter, adaptation, out);
+            self.progress.pass(1);
+        }
+    }
+
+    /// The packets that carry the clock.
+    fn clock_line(&mut self) -> &mut Line {
+        match self.video {
+            Some(_) => &mut self.video_line,
+            None => &mut self.audio_line,
+        }
     }
 
     /// Writes tables and audio that are due now.
@@ -306,12 +426,14 @@ impl Muxer {
     /// PAT and PMT, and the SDT when it is due.
     fn write_tables(&mut self, out: &mut Vec<u8>) {
         let progress = &mut self.progress;
+        progress.next_psi = progress.now + PSI_INTERVAL;
         write_table(&mut self.pat, &self.tables.pat, out);
         write_table(&mut self.pmt, &self.tables.pmt, out);
-        progress.next_psi = progress.now + PSI_INTERVAL;
+        progress.pass(2);
         if progress.next_sdt <= progress.now {
             progress.next_sdt = progress.now + SDT_INTERVAL;
             write_table(&mut self.sdt, &self.tables.sdt, out);
+            progress.pass(1);
         }
         self.tables_fresh = true;
     }
@@ -319,12 +441,10 @@ impl Muxer {
     /// A packet with a clock reference and nothing else.
     fn write_clock(&mut self, out: &mut Vec<u8>) {
         let pcr = self.progress.take_pcr();
-        let line = match self.video {
-            Some(_) => &mut self.video_line,
-            None => &mut self.audio_line,
-        };
+        let line = self.clock_line();
         let adaptation = line.adaptation(false, Some(pcr));
         write_adaptation_only(line.pid, line.counter, adaptation, out);
+        self.progress.pass(1);
         self.tables_fresh = false;
     }
 
@@ -342,9 +462,11 @@ impl Muxer {
         let line = &mut self.audio_line;
         let adaptation = line.adaptation(true, pcr);
         let parts = [header.as_bytes(), bytes];
-        write_unit(line.pid, &mut line.counter, adaptation, &parts, out);
+        let (from, pid, latest) = (out.len(), line.pid, *start - LEAST_DELAY);
+        write_unit(pid, &mut line.counter, adaptation, &parts, out);
         bytes.clear();
         self.tables_fresh = false;
+        self.pace(pid, from, latest + AUDIO_PES_TIME, out);
     }
 }
 

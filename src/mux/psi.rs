@@ -32,15 +32,15 @@ impl Tables {
     }
 }
 
-/// A long section, version 0, current, alone: pointer field, header, `body`, CRC (§2.4.4.11).
-fn section(table_id: u8, private: bool, extension: u16, body: &[u8]) -> Vec<u8> {
+/// A long section, current, alone: pointer field, header, `body`, CRC (§2.4.4.11).
+fn section(table_id: u8, private: bool, extension: u16, version: u8, body: &[u8]) -> Vec<u8> {
     let length = (body.len() + 9) as u16;
     // Syntax indicator, the bit that tells DVB tables from PSI, two reserved bits.
     let flags: u16 = 0x8000 | if private { 0x4000 } else { 0 } | 0x3000;
     let mut bytes = vec![0, table_id];
     bytes.extend_from_slice(&(flags | length).to_be_bytes());
     bytes.extend_from_slice(&extension.to_be_bytes());
-    bytes.extend_from_slice(&[0xC1, 0, 0]);
+    bytes.extend_from_slice(&[0xC1 | (version & 0x1F) << 1, 0, 0]);
     bytes.extend_from_slice(body);
     let crc = crc32(bytes.get(1..).unwrap_or_default());
     bytes.extend_from_slice(&crc.to_be_bytes());
@@ -51,7 +51,7 @@ fn pat() -> Vec<u8> {
     let [program_high, program_low] = PROGRAM_NUMBER.to_be_bytes();
     let [pid_high, pid_low] = (0xE000 | PMT_PID).to_be_bytes();
     let body = [program_high, program_low, pid_high, pid_low];
-    section(0x00, false, TRANSPORT_STREAM_ID, &body)
+    section(0x00, false, TRANSPORT_STREAM_ID, 0, &body)
 }
 
 fn pmt(layout: &Layout) -> Vec<u8> {
@@ -66,7 +66,29 @@ fn pmt(layout: &Layout) -> Vec<u8> {
         let (stream_type, format) = audio_stream_type(codec, layout.audio_rate_hz);
         push_stream(stream_type, AUDIO_PID, format, &mut body);
     }
-    section(0x02, false, PROGRAM_NUMBER, &body)
+    section(0x02, false, PROGRAM_NUMBER, pmt_version(layout), &body)
+}
+
+/// Two programme maps have the same version when they are the same, and only then: whoever stays on the
+/// line when a channel goes on air again, with the streams it had or with others, is told the truth
+/// although nobody remembers what was there before.
+fn pmt_version(layout: &Layout) -> u8 {
+    let video = match layout.video {
+        None => 0,
+        Some(VideoCodec::H264) => 1,
+        Some(VideoCodec::Hevc) => 2,
+        Some(VideoCodec::Mpeg2) => 3,
+    };
+    let audio = layout.audio.map_or(0, |codec| {
+        match audio_stream_type(codec, layout.audio_rate_hz).0 {
+            0x03 => 1,
+            0x04 => 2,
+            0x81 => 3,
+            0x87 => 4,
+            _ => 5,
+        }
+    });
+    video * 6 + audio
 }
 
 /// One entry of the PMT; `format` becomes a registration descriptor (§2.6.8).
@@ -121,7 +143,7 @@ fn sdt(layout: &Layout) -> Vec<u8> {
     body.push(0x48);
     body.push(descriptor.len() as u8);
     body.extend_from_slice(&descriptor);
-    section(0x42, true, TRANSPORT_STREAM_ID, &body)
+    section(0x42, true, TRANSPORT_STREAM_ID, 0, &body)
 }
 
 /// Text as EN 300 468 annex A has it: plain when it is ASCII, else marked as UTF-8. Control characters
@@ -153,6 +175,7 @@ mod tests {
                 audio: Some(AudioCodec::Eac3),
                 audio_rate_hz: 48_000,
                 service_name: name.to_string(),
+                mux_rate_kbit: None,
             });
             for table in [tables.pat, tables.pmt, tables.sdt] {
                 assert!(table.len() <= 182, "{name}: {}", table.len());
@@ -168,17 +191,52 @@ mod tests {
             audio: Some(AudioCodec::Ac3),
             audio_rate_hz: 48_000,
             service_name: "Kino 1".to_string(),
+            mux_rate_kbit: None,
         });
         assert_eq!(hex(&tables.pat), "0000b00d0001c100000001f0002ab104b2");
-        let pmt = "0002b01d0001c10000e100f000\
+        let pmt = "0002b01d0001d30000e100f000\
                    1be100f000\
                    81e101f006050441432d33\
-                   ce50fcbc";
+                   a60a321c";
         assert_eq!(hex(&tables.pmt), pmt);
         let sdt = "0042f0250001c10000ff01ff0001fc8014\
                    48120109657873747265616d64064b696e6f2031\
                    49559f7d";
         assert_eq!(hex(&tables.sdt), sdt);
+    }
+
+    #[test]
+    fn programme_maps_have_the_same_version_exactly_when_they_are_the_same() {
+        let mut maps: Vec<Vec<u8>> = Vec::new();
+        for video in [
+            None,
+            Some(VideoCodec::H264),
+            Some(VideoCodec::Hevc),
+            Some(VideoCodec::Mpeg2),
+        ] {
+            for audio in [
+                None,
+                Some(AudioCodec::Aac),
+                Some(AudioCodec::Ac3),
+                Some(AudioCodec::Eac3),
+                Some(AudioCodec::Mp2),
+                Some(AudioCodec::Mp3),
+            ] {
+                for audio_rate_hz in [24_000, 44_100, 48_000] {
+                    let map = pmt(&Layout {
+                        video,
+                        audio,
+                        audio_rate_hz,
+                        ..Layout::default()
+                    });
+                    let version = |map: &[u8]| map[6] >> 1 & 0x1F;
+                    for other in &maps {
+                        assert_eq!(version(&map) == version(other), map == *other);
+                    }
+                    maps.push(map);
+                }
+            }
+        }
     }
 
     #[test]

@@ -98,6 +98,7 @@ impl Station {
                 audio_channels: 2,
                 ..Format::DEFAULT
             },
+            mux_rate_kbit: None,
             collection: Collection::Library,
             order,
             seed: 77,

@@ -1,5 +1,7 @@
 //! Channels.
 
+use std::num::NonZeroU32;
+
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::convert::{Word, bad_value, count_of, moment_of, path_bytes, path_of, trimmed};
@@ -11,7 +13,7 @@ use crate::schedule::PlayOrder;
 
 const COLUMNS: &str = "id, number, name, group_name, video, audio, audio_rate_hz, audio_channels, collection, \
                        collection_path, collection_show, play_order, seed, timeline_version, created_ms, \
-                       loose_audio, picture_size, picture_rate, program";
+                       loose_audio, picture_size, picture_rate, program, mux_rate_kbit";
 
 impl Store {
     /// Makes a channel. `Invalid` for an impossible number or an empty name, `Conflict` when the number is taken.
@@ -24,8 +26,8 @@ impl Store {
                 &format!(
                     "INSERT INTO channels (number, number_hundredths, name, group_name, video, audio, audio_rate_hz, \
                      audio_channels, collection, collection_path, collection_show, play_order, seed, created_ms, \
-                     loose_audio, picture_size, picture_rate) \
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17) RETURNING {COLUMNS}"
+                     loose_audio, picture_size, picture_rate, mux_rate_kbit) \
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18) RETURNING {COLUMNS}"
                 ),
                 params![
                     checked.number,
@@ -45,6 +47,7 @@ impl Store {
                     c.format.loose_audio,
                     c.format.size.map(|size| size.to_string()),
                     c.format.rate.map(|rate| rate.to_string()),
+                    c.mux_rate_kbit.map(NonZeroU32::get),
                 ],
                 channel_of,
             )
@@ -69,7 +72,7 @@ impl Store {
                     "UPDATE channels SET number = ?2, number_hundredths = ?3, name = ?4, group_name = ?5, video = ?6, \
                      audio = ?7, audio_rate_hz = ?8, audio_channels = ?9, collection = ?10, collection_path = ?11, \
                      collection_show = ?12, play_order = ?13, seed = ?14, loose_audio = ?15, picture_size = ?16, \
-                     picture_rate = ?17, program = ?18, timeline_version = timeline_version + 1 \
+                     picture_rate = ?17, program = ?18, mux_rate_kbit = ?19, timeline_version = timeline_version + 1 \
                      WHERE id = ?1 RETURNING {COLUMNS}"
                 ),
                 params![
@@ -91,6 +94,7 @@ impl Store {
                     c.format.size.map(|size| size.to_string()),
                     c.format.rate.map(|rate| rate.to_string()),
                     program,
+                    c.mux_rate_kbit.map(NonZeroU32::get),
                 ],
                 channel_of,
             )
@@ -255,6 +259,7 @@ fn channel_of(row: &Row<'_>) -> rusqlite::Result<Channel> {
             .get::<_, Option<String>>(18)?
             .map(|json| serde_json::from_str(&json).map_err(|e| bad_value(18, e)))
             .transpose()?,
+        mux_rate_kbit: row.get::<_, Option<u32>>(19)?.and_then(NonZeroU32::new),
     })
 }
 

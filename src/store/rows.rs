@@ -2,6 +2,7 @@
 //! beside the statements, in the table files of this module.
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -305,6 +306,8 @@ pub struct NewChannel {
     pub group: Option<String>,
     /// What its clients are promised.
     pub format: Format,
+    /// A fixed rate of the stream in kbit/s, see [`crate::mux::Layout`].
+    pub mux_rate_kbit: Option<NonZeroU32>,
     /// What it plays.
     pub collection: Collection,
     /// In which order.
@@ -326,6 +329,8 @@ pub struct Channel {
     pub group: Option<String>,
     /// What its clients are promised.
     pub format: Format,
+    /// A fixed rate of the stream in kbit/s, see [`crate::mux::Layout`].
+    pub mux_rate_kbit: Option<NonZeroU32>,
     /// What it plays.
     pub collection: Collection,
     /// In which order.

@@ -9,6 +9,7 @@
 mod common;
 mod feed;
 mod long;
+mod silence;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

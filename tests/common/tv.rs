@@ -64,6 +64,7 @@ impl Programming for Loop {
                 number: number.into(),
                 name: "Test".into(),
                 format: FORMAT,
+                mux_rate_kbit: None,
             })
         })
     }

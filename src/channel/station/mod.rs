@@ -101,7 +101,10 @@ impl Station {
     pub(super) fn new(services: Arc<Services>, channel: ChannelFacts, shared: Arc<Shared>) -> Self {
         let pacer = Pacer::new(&*services.clock);
         let head = pacer.now(&*services.clock);
-        let layout = Layout::for_format(&channel.format, channel.name.clone());
+        let layout = Layout {
+            mux_rate_kbit: channel.mux_rate_kbit,
+            ..Layout::for_format(&channel.format, channel.name.clone())
+        };
         let monotonic = services.clock.monotonic();
         Self {
             splicer: Splicer::new(&channel.format),
@@ -275,7 +278,8 @@ impl Station {
         }
         let splicer = &self.splicer;
         self.feeds.retain(|f| splicer.is_open(f.part));
-        self.shared.set_state(self.head - now, &self.splicer);
+        self.shared
+            .set_state(self.head - now, &self.splicer, &self.muxer);
     }
 
     /// Asks the feed that is waited for.

@@ -1,6 +1,7 @@
 //! Channels.
 
 use std::hash::{BuildHasher as _, RandomState};
+use std::num::NonZeroU32;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -14,6 +15,7 @@ use crate::config::nearest;
 use crate::error::{ErrorKind, Result};
 use crate::library::proposals::{self, Alternative, Content, CopyShare};
 use crate::media::{AudioCodec, Format, FormatWish, PictureRate, PictureSize, VideoCodec};
+use crate::mux::RATES_KBIT;
 use crate::mux::silence::silent_frame;
 use crate::schedule::PlayOrder;
 use crate::store::{Channel, ChannelNumber, Collection, Id, MAX_PAGE, NewChannel};
@@ -29,6 +31,8 @@ pub(in crate::http) struct View {
     pub(in crate::http) collection: Collection,
     pub(in crate::http) order: PlayOrder,
     format: Format,
+    /// Fixed rate of its stream; null sends what there is.
+    mux_rate_kbit: Option<NonZeroU32>,
     /// Path of its stream.
     pub(in crate::http) stream: String,
     created: UtcMs,
@@ -56,6 +60,7 @@ pub(in crate::http) async fn view(app: &App, channel: Channel) -> View {
         collection: channel.collection,
         order: channel.order,
         format: channel.format,
+        mux_rate_kbit: channel.mux_rate_kbit,
         created: channel.created,
         timeline_version: channel.timeline_version,
         viewers,
@@ -142,6 +147,9 @@ struct Wish {
     /// `null`: each item keeps its own.
     #[serde(default, deserialize_with = "said")]
     rate: Option<Option<PictureRate>>,
+    /// `null`: none is fixed.
+    #[serde(default, deserialize_with = "said")]
+    mux_rate_kbit: Option<Option<u32>>,
 }
 
 /// Tells `null` from nothing.
@@ -210,6 +218,7 @@ pub(in crate::http) async fn add(call: Call) -> Result<Reply> {
         name,
         group: wish.group.flatten(),
         format,
+        mux_rate_kbit: wish.mux_rate_kbit.flatten().map(mux_rate).transpose()?,
         collection,
         order,
         seed: RandomState::new().hash_one(0),
@@ -227,6 +236,19 @@ pub(in crate::http) async fn add(call: Call) -> Result<Reply> {
     }
     let channel = app.store.channel(channel.id).await?;
     detail(app, channel).await
+}
+
+/// A rate that a stream can have.
+fn mux_rate(kbit: u32) -> Result<NonZeroU32> {
+    match NonZeroU32::new(kbit) {
+        Some(rate) if RATES_KBIT.contains(&kbit) => Ok(rate),
+        _ => bail!(
+            Invalid,
+            "a stream cannot have a fixed rate of {kbit} kbit/s: possible are {} to {}",
+            RATES_KBIT.start(),
+            RATES_KBIT.end()
+        ),
+    }
 }
 
 /// Refuses what the library does not know: a channel of it would be off the air for ever.
@@ -300,6 +322,9 @@ pub(in crate::http) async fn set(call: Call) -> Result<Reply> {
     channel.group = wish.group.unwrap_or(channel.group);
     channel.collection = wish.plays.unwrap_or(channel.collection);
     channel.order = wish.order.unwrap_or(channel.order);
+    if let Some(rate) = wish.mux_rate_kbit {
+        channel.mux_rate_kbit = rate.map(mux_rate).transpose()?;
+    }
     let channel = app.store.update_channel(channel).await?;
     app.playout.touched(channel.id).await?;
     if replan {

@@ -81,6 +81,7 @@ fn channel(number: &str) -> NewChannel {
             audio_channels: 6,
             ..Format::DEFAULT
         },
+        mux_rate_kbit: std::num::NonZeroU32::new(8_000),
         collection: Collection::Library,
         order: PlayOrder::Shuffle,
         seed: u64::MAX - 1,

@@ -21,6 +21,7 @@ async fn channel_numbers_are_unique_as_decimals_and_keys_are_never_reused() {
     let numbers: Vec<_> = all.iter().map(|c| c.number.as_str()).collect();
     assert_eq!(numbers, ["5", "5.1", "9", "10"]);
     assert_eq!((all[1].seed, all[1].group.as_deref()), (u64::MAX - 1, None));
+    assert_eq!(all[1].mux_rate_kbit.map(u32::from), Some(8_000));
     let five = f.store.channel_by_number("5.10").await.unwrap();
     assert_eq!(five, all[1]);
     for number in ["6", "", "5.1.1"] {
@@ -29,6 +30,7 @@ async fn channel_numbers_are_unique_as_decimals_and_keys_are_never_reused() {
     }
     let mut changed = five.clone();
     changed.number = "7.25".to_owned();
+    changed.mux_rate_kbit = None;
     changed.collection = Collection::Show {
         title: " Show ".to_owned(),
     };

@@ -3,9 +3,12 @@
 // A test fails by panicking, its helpers too.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "../common/mod.rs"]
 mod common;
+mod rate;
 
 use std::fs;
+use std::num::NonZeroU32;
 use std::path::Path;
 
 use common::ts;
@@ -236,6 +239,9 @@ fn read_independently(stream: &[u8]) -> Vec<(u16, Vec<u8>)> {
     for bytes in stream.chunks(188) {
         let packet = Packet::try_new(bytes).expect("a packet");
         let pid = u16::from(packet.pid());
+        if pid == 0x1FFF {
+            continue;
+        }
         let counter = packet.continuity_counter();
         if packet.adaptation_control().has_payload() {
             if let Some(last) = last.insert(pid, counter) {
@@ -359,6 +365,44 @@ fn a_clone_makes_the_same_bytes_again_and_is_small() {
             muxer.write(unit, &mut again);
         }
         assert!(again == out[place..], "from unit {from}");
+    }
+}
+
+#[test]
+fn the_service_has_the_name_of_its_channel_in_any_script_at_least_every_two_seconds() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let format = format(VideoCodec::H264, AudioCodec::Aac);
+    for (n, name) in ["Kino 1", "Ciné été", "Кино", "映画"]
+        .into_iter()
+        .enumerate()
+    {
+        for mux_rate_kbit in [None, NonZeroU32::new(2_000)] {
+            let layout = Layout {
+                mux_rate_kbit,
+                ..Layout::for_format(&format, name)
+            };
+            let stream = mux(layout, &slate_and_silence(&format, Ticks90k(900_000), 6));
+            let path = written(dir.path(), &format!("name-{n}"), &stream);
+            let output = std::process::Command::new("ffprobe")
+                .args(["-v", "error", "-of", "default=nw=1:nk=1", "-show_entries"])
+                .args([
+                    "program_tags=service_name,service_provider",
+                    ts::text(&path),
+                ])
+                .output()
+                .expect("ffprobe");
+            let said = String::from_utf8_lossy(&output.stdout);
+            let mut said: Vec<_> = said.lines().filter(|line| !line.is_empty()).collect();
+            said.sort_unstable();
+            let mut expected = [name, "exstreamd"];
+            expected.sort_unstable();
+            assert_eq!(said, expected);
+            // Six seconds: by the clock of the stream there is one every half second.
+            let tables = stream
+                .chunks(188)
+                .filter(|p| (p[1] & 0x1F, p[2]) == (0, 0x11));
+            assert!(tables.count() >= 11);
+        }
     }
 }
 
