@@ -35,6 +35,7 @@ async fn transcode(
     let job = Job {
         path: path.to_owned(),
         from: probe.start,
+        sound_only: false,
         to: probe.start + Ticks90k::SECOND,
         format: Format {
             video: VideoCodec::H264,

@@ -158,6 +158,7 @@ fn job(
         format,
         class,
         probe: probe.clone(),
+        sound_only: false,
     }
 }
 

@@ -147,7 +147,7 @@ fn joined(inputs: &[PathBuf], out: &mut dyn Write) -> Result<Remuxed> {
         let part = splicer.push_feed(at, to);
         at = to;
         let mut reader = Reader::open(path, cut)?;
-        splicer.opened(part, reader.has_audio());
+        splicer.opened(part, reader.has_video(), reader.sound());
         loop {
             while let Next::Unit(unit) = splicer.next() {
                 sink.unit(&unit)?;

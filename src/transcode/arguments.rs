@@ -25,6 +25,8 @@ const FPS_MODE_SINCE: Version = Version { major: 5, minor: 1 };
 /// Where a container has no index, ffmpeg lands near a time and not on a random access point: it has to
 /// start a group of pictures earlier. Assumed where the probe does not know the longest.
 const GOP_UNKNOWN: Ticks90k = Ticks90k(10 * 90_000);
+/// How much earlier than needed sound is read where it is encoded alone.
+const SOUND_LEADS_IN: Ticks90k = Ticks90k::SECOND;
 const GOP_LONGEST: Ticks90k = Ticks90k(20 * 90_000);
 
 /// What of a job is encoded, the rest is copied.
@@ -37,6 +39,9 @@ fn parts(job: &Job) -> (bool, bool) {
 
 /// The encoders that `job` needs.
 pub fn encoders(job: &Job) -> Vec<&'static str> {
+    if job.sound_only {
+        return vec![presets::audio_encoder(job.format.audio)];
+    }
     let (video, audio) = parts(job);
     let silent = job.probe.audio.is_empty();
     let picture = video.then(|| presets::video_encoder(job.format.video));
@@ -46,9 +51,6 @@ pub fn encoders(job: &Job) -> Vec<&'static str> {
 
 /// The arguments for `job`, to be understood by an ffmpeg of `version`.
 pub fn arguments(job: &Job, version: Version) -> Result<Vec<OsString>> {
-    let Some(video) = &job.probe.video else {
-        crate::bail!(Unsupported, "{} has no picture", job.path.display());
-    };
     if job.to <= job.from {
         crate::bail!(
             Internal,
@@ -56,6 +58,12 @@ pub fn arguments(job: &Job, version: Version) -> Result<Vec<OsString>> {
             job.path.display()
         );
     }
+    if job.sound_only {
+        return sound_arguments(job);
+    }
+    let Some(video) = &job.probe.video else {
+        crate::bail!(Unsupported, "{} has no picture", job.path.display());
+    };
     let (encode_video, encode_audio) = parts(job);
     // MPEG-2 counts in pictures, so its time begins with the job and is moved by the muxer.
     let base = if encode_video && job.format.video == VideoCodec::Mpeg2 {
@@ -64,26 +72,7 @@ pub fn arguments(job: &Job, version: Version) -> Result<Vec<OsString>> {
         Ticks90k::ZERO
     };
     let span = (job.from - base, job.to - base);
-    let mut out = Arguments::default();
-    out.push(&[
-        "-hide_banner",
-        "-nostdin",
-        "-nostats",
-        "-loglevel",
-        "level+warning",
-        "-copyts",
-    ]);
-    out.0.extend(input::safe_options());
-    out.push(&["-err_detect", "ignore_err"]);
-    if let Some(place) = place_to_start(job) {
-        out.push(&[
-            "-seek_timestamp",
-            "1",
-            "-noaccurate_seek",
-            "-ss",
-            &just_behind(place),
-        ]);
-    }
+    let mut out = Arguments::reading(place_to_start(job));
     if base != Ticks90k::ZERO {
         out.push(&["-itsoffset", &seconds(-base)]);
     }
@@ -145,7 +134,6 @@ pub fn arguments(job: &Job, version: Version) -> Result<Vec<OsString>> {
         // Copied streams end by decoding time, which is before the time of display: one second more.
         out.push(&["-to", &seconds(span.1 + Ticks90k::SECOND)]);
     }
-    out.push(&["-map_metadata", "-1", "-map_chapters", "-1"]);
     // Sound that begins late or stops early must not hold the picture back.
     out.push(&[
         "-max_muxing_queue_size",
@@ -153,23 +141,67 @@ pub fn arguments(job: &Job, version: Version) -> Result<Vec<OsString>> {
         "-max_interleave_delta",
         "1000000",
     ]);
-    out.push(&["-output_ts_offset", &seconds(OUTPUT_OFFSET + base)]);
-    out.push(&[
-        "-muxdelay",
-        "0",
-        "-muxpreload",
-        "0",
-        "-avoid_negative_ts",
-        "disabled",
-    ]);
-    out.push(&["-f", "mpegts", "pipe:1"]);
-    Ok(out.0)
+    Ok(out.writing(OUTPUT_OFFSET + base))
+}
+
+/// The sound of `job` alone. Decoders of most codecs need what comes before their first right sample, so
+/// it is read from a little earlier and cut by time.
+fn sound_arguments(job: &Job) -> Result<Vec<OsString>> {
+    let place = place_to_start(job).map(|place| place - SOUND_LEADS_IN);
+    let mut out = Arguments::reading(place.filter(|&place| place > job.probe.start));
+    out.push(&["-vn", "-i"]);
+    out.0.push(input::file_url(&job.path)?);
+    let filter = format!("a{}", trim((job.from, job.to)));
+    out.push(&["-map", "0:a:0", "-filter:a", &filter]);
+    out.strings(presets::audio_options(&job.format)?);
+    Ok(out.writing(OUTPUT_OFFSET))
 }
 
 #[derive(Default)]
 struct Arguments(Vec<OsString>);
 
 impl Arguments {
+    /// The beginning of every command line, up to the options of the input: from `place` on.
+    fn reading(place: Option<Ticks90k>) -> Self {
+        let mut out = Self::default();
+        out.push(&[
+            "-hide_banner",
+            "-nostdin",
+            "-nostats",
+            "-loglevel",
+            "level+warning",
+            "-copyts",
+        ]);
+        out.0.extend(input::safe_options());
+        out.push(&["-err_detect", "ignore_err"]);
+        if let Some(place) = place {
+            out.push(&[
+                "-seek_timestamp",
+                "1",
+                "-noaccurate_seek",
+                "-ss",
+                &just_behind(place),
+            ]);
+        }
+        out
+    }
+
+    /// The end of every command line: a transport stream whose times are moved by `offset`.
+    fn writing(mut self, offset: Ticks90k) -> Vec<OsString> {
+        self.push(&["-map_metadata", "-1", "-map_chapters", "-1"]);
+        self.push(&["-output_ts_offset", &seconds(offset)]);
+        self.push(&[
+            "-muxdelay",
+            "0",
+            "-muxpreload",
+            "0",
+            "-avoid_negative_ts",
+            "disabled",
+        ]);
+        self.push(&["-f", "mpegts", "pipe:1"]);
+        self.0
+    }
+
     fn push(&mut self, words: &[&str]) {
         self.0.extend(words.iter().map(OsString::from));
     }
@@ -357,6 +389,7 @@ mod tests {
                 chapters: Vec::new(),
                 not_native: None,
             },
+            sound_only: false,
         }
     }
 
@@ -373,8 +406,8 @@ mod tests {
         format!(
             "-hide_banner -nostdin -nostats -loglevel level+warning -copyts -protocol_whitelist file,pipe \
              -format_whitelist {} -probesize 10000000 -analyzeduration 10000000 -fflags +genpts+discardcorrupt \
-             -err_detect ignore_err{place} -i file:/media/a film.mkv {streams} -map_metadata -1 -map_chapters -1 \
-             -max_muxing_queue_size 4096 -max_interleave_delta 1000000 -output_ts_offset {offset} -muxdelay 0 \
+             -err_detect ignore_err{place} -i file:/media/a film.mkv {streams} \
+             -max_muxing_queue_size 4096 -max_interleave_delta 1000000 -map_metadata -1 -map_chapters -1 -output_ts_offset {offset} -muxdelay 0 \
              -muxpreload 0 -avoid_negative_ts disabled -f mpegts pipe:1",
             input::CONTAINERS
         )
@@ -411,6 +444,23 @@ mod tests {
         let job = job(Container::Mp4, false, true);
         assert_eq!(line(&job, NEW), expected(SEEK, &streams, "10.000000"));
         assert_eq!(encoders(&job), ["aac"]);
+    }
+
+    #[test]
+    fn the_sound_alone() {
+        let mut job = job(Container::Matroska, false, true);
+        job.sound_only = true;
+        job.probe.video = None;
+        let words = line(&job, NEW);
+        let streams = format!(
+            "-ss 69.000017 -vn -i file:/media/a film.mkv -map 0:a:0 \
+             -filter:a atrim=start=70000005us:end=79999994us {AAC} -map_metadata -1"
+        );
+        assert!(words.contains(&streams), "{words}");
+        assert!(!words.contains("-c:v"), "{words}");
+        assert_eq!(encoders(&job), ["aac"]);
+        job.from = job.probe.start + Ticks90k(45_000);
+        assert!(!line(&job, NEW).contains("-ss"), "from the beginning");
     }
 
     #[test]

@@ -34,6 +34,8 @@ pub struct Job {
     pub class: CopyClass,
     /// What the file is.
     pub probe: Probe,
+    /// Only the sound is wanted, encoded anew; the picture comes from elsewhere.
+    pub sound_only: bool,
 }
 
 /// Starts ffmpeg for `job`. It runs as fast as its output is read.

@@ -72,7 +72,7 @@ fn two_hours_of_joins_keep_every_picture_in_its_place_and_every_counter_in_step(
             break;
         }
         let part = splicer.push_feed(at, at + *length);
-        splicer.opened(part, true);
+        splicer.opened(part, true, Sound::Along);
         for unit in units {
             splicer.offer(
                 part,

@@ -19,7 +19,7 @@ use common::ts;
 use exstreamd::channel::feed::Cut;
 use exstreamd::channel::feed::copy::Reader;
 use exstreamd::channel::remux;
-use exstreamd::channel::splice::{Next, SpliceCounts, Splicer};
+use exstreamd::channel::splice::{Next, Sound, SpliceCounts, Splicer};
 use exstreamd::media::{
     self, AccessUnit, AudioCodec, FileSource, Format, Rap, StreamKind, Ticks90k, VideoCodec, probe,
 };
@@ -85,7 +85,7 @@ fn splice(format: &Format, pieces: &[Piece], origin: Ticks90k) -> Spliced {
         let to = at + (piece.to - piece.from);
         let part = splicer.push_feed(at, to);
         let mut reader = Reader::open(&piece.path, cut).unwrap();
-        splicer.opened(part, reader.has_audio());
+        splicer.opened(part, reader.has_video(), reader.sound());
         while !reader.ended() {
             for unit in reader.batch(Ticks90k(i64::MAX)).unwrap() {
                 splicer.offer(part, unit);

@@ -3,9 +3,9 @@
 use super::*;
 
 /// An ffmpeg that does what a file beside it says.
-struct FakeFfmpeg {
-    dir: tempfile::TempDir,
-    transcoder: Transcoder,
+pub(super) struct FakeFfmpeg {
+    pub(super) dir: tempfile::TempDir,
+    pub(super) transcoder: Transcoder,
 }
 
 const FAKE: &str = r#"#!/bin/sh
@@ -22,7 +22,7 @@ esac
 "#;
 
 impl FakeFfmpeg {
-    async fn new(mode: &str) -> Self {
+    pub(super) async fn new(mode: &str) -> Self {
         let spawner = Spawner::start(env!("CARGO_BIN_EXE_exstreamd")).unwrap();
         let real = Ffmpeg::find(&[], &spawner).await.unwrap();
         let dir = tempfile::tempdir().unwrap();
@@ -44,11 +44,11 @@ impl FakeFfmpeg {
         fake
     }
 
-    fn set(&self, mode: &str) {
+    pub(super) fn set(&self, mode: &str) {
         std::fs::write(self.dir.path().join("mode"), mode).unwrap();
     }
 
-    fn runs(&self) -> usize {
+    pub(super) fn runs(&self) -> usize {
         let runs = std::fs::read_to_string(self.dir.path().join("runs"));
         runs.map_or(0, |text| text.lines().count())
     }
@@ -64,7 +64,7 @@ impl FakeFfmpeg {
 }
 
 /// Plays with children, which take real time: up to `ms` of it for each 40 ms.
-async fn play_with_children(tv: &Tv, seconds: u64, ms: u32) {
+pub(super) async fn play_with_children(tv: &Tv, seconds: u64, ms: u32) {
     for _ in 0..seconds * 25 {
         tv.clock.advance(Duration::from_millis(40));
         tv.settle().await;

@@ -7,6 +7,7 @@
 mod children;
 #[path = "../common/mod.rs"]
 mod common;
+mod sound;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};

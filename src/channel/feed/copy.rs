@@ -1,9 +1,10 @@
 //! Items that fit the format: demultiplexed in-process, never decoded.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Cut, Event, Feed, Outlet};
+use crate::channel::splice::Sound;
 use crate::error::Result;
 use crate::media::{self, AccessUnit, Damage, Demuxer, FileSource, StreamKind, Ticks90k};
 use crate::system::reads::Reads;
@@ -19,8 +20,24 @@ const TAIL: Ticks90k = Ticks90k(2 * 90_000);
 
 /// Starts copying `path`, which lies on `device`.
 pub fn start(reads: Reads, device: String, path: PathBuf, cut: Cut) -> Feed {
-    Feed::spawn(|mut outlet| async move {
-        if let Err(error) = run(&reads, &device, path, cut, &mut outlet).await {
+    spawn(reads, device, cut, move || Reader::open(&path, cut))
+}
+
+/// The same without its sound.
+pub(super) fn start_pictures(reads: Reads, device: String, path: PathBuf, cut: Cut) -> Feed {
+    spawn(reads, device, cut, move || {
+        Reader::open_pictures(&path, cut)
+    })
+}
+
+fn spawn(
+    reads: Reads,
+    device: String,
+    cut: Cut,
+    open: impl FnOnce() -> Result<Reader> + Send + 'static,
+) -> Feed {
+    Feed::spawn(move |mut outlet| async move {
+        if let Err(error) = run(&reads, &device, cut, open, &mut outlet).await {
             // The channel has gone away when nobody receives.
             let _ = outlet.send(Event::Failed(error)).await;
         }
@@ -30,19 +47,21 @@ pub fn start(reads: Reads, device: String, path: PathBuf, cut: Cut) -> Feed {
 async fn run(
     reads: &Reads,
     device: &str,
-    path: PathBuf,
     cut: Cut,
+    open: impl FnOnce() -> Result<Reader> + Send + 'static,
     outlet: &mut Outlet,
 ) -> Result<()> {
-    let open = move || Reader::open(&path, cut);
     let mut held = Held {
         reader: Some(reads.run(device, open).await?),
         reads,
         device,
     };
-    let has_audio = held.reader.as_ref().is_some_and(Reader::has_audio);
-    if !outlet.send(Event::Opened { has_audio }).await {
-        return Ok(());
+    if let Some(reader) = &held.reader {
+        let (has_video, sound) = (reader.has_video(), reader.sound());
+        let opened = Event::Opened { has_video, sound };
+        if !outlet.send(opened).await {
+            return Ok(());
+        }
     }
     let mut wanted = cut.from + cut.offset + BEGINNING;
     while let Some(mut reader) = held.reader.take() {
@@ -91,6 +110,7 @@ impl Drop for Held<'_> {
 pub struct Reader {
     demuxer: Box<dyn Demuxer>,
     cut: Cut,
+    pictures_only: bool,
     video_done: bool,
     audio_done: bool,
     ended: bool,
@@ -99,14 +119,25 @@ pub struct Reader {
 
 impl Reader {
     /// Opens `path` at the cut. Blocks.
-    pub fn open(path: &std::path::Path, cut: Cut) -> Result<Self> {
+    pub fn open(path: &Path, cut: Cut) -> Result<Self> {
+        Self::open_some(path, cut, false)
+    }
+
+    /// Opens `path` at the cut and leaves its sound out. Blocks.
+    pub fn open_pictures(path: &Path, cut: Cut) -> Result<Self> {
+        Self::open_some(path, cut, true)
+    }
+
+    fn open_some(path: &Path, cut: Cut, pictures_only: bool) -> Result<Self> {
         let mut demuxer = media::open(Arc::new(FileSource::open(path)?))?;
         demuxer.seek(cut.from)?;
         let streams = demuxer.streams();
-        let (video_done, audio_done) = (streams.video.is_none(), streams.audio.is_none());
+        let no_sound = streams.audio.is_none() || pictures_only;
+        let (video_done, audio_done) = (streams.video.is_none(), no_sound);
         Ok(Self {
             demuxer,
             cut,
+            pictures_only,
             video_done,
             audio_done,
             ended: false,
@@ -114,9 +145,17 @@ impl Reader {
         })
     }
 
-    /// Whether the file has sound that we carry.
-    pub fn has_audio(&self) -> bool {
-        self.demuxer.streams().audio.is_some()
+    /// Whether the file has pictures that we carry.
+    pub fn has_video(&self) -> bool {
+        self.demuxer.streams().video.is_some()
+    }
+
+    /// What sound it delivers.
+    pub fn sound(&self) -> Sound {
+        match self.demuxer.streams().audio.is_some() && !self.pictures_only {
+            true => Sound::Along,
+            false => Sound::None,
+        }
     }
 
     /// Whether everything up to the cut has been delivered.
@@ -149,6 +188,7 @@ impl Reader {
             }
             let past = unit.pts >= self.cut.to;
             match unit.kind {
+                StreamKind::Audio if self.pictures_only => continue,
                 StreamKind::Video => self.video_done |= past,
                 StreamKind::Audio => self.audio_done |= past,
             }

@@ -3,13 +3,18 @@
 //! the others read ahead a little and then wait for the channel.
 
 pub mod copy;
+mod sound;
 pub mod transcode;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
+use super::Services;
+use super::programming::Play;
+use super::splice::Sound;
 use crate::error::Error;
-use crate::media::{AccessUnit, Ticks90k};
+use crate::media::probe::Container;
+use crate::media::{AccessUnit, CopyClass, Format, Ticks90k};
 
 /// Batches that may wait for the channel.
 const WAITING_BATCHES: usize = 1;
@@ -17,10 +22,12 @@ const WAITING_BATCHES: usize = 1;
 /// What a feed says.
 #[derive(Debug)]
 pub enum Event {
-    /// It can deliver.
+    /// It can deliver. Said again when its sound has come to an end before the rest.
     Opened {
-        /// Whether it has sound.
-        has_audio: bool,
+        /// Whether it has pictures.
+        has_video: bool,
+        /// What sound it has.
+        sound: Sound,
     },
     /// Units in decode order.
     Units(Vec<AccessUnit>),
@@ -28,6 +35,52 @@ pub enum Event {
     Ended,
     /// It cannot go on.
     Failed(Error),
+    /// Its sound cannot go on for the moment, its pictures do: for the log.
+    Silent(Error),
+}
+
+/// How a feed is played.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// In-process.
+    Copy,
+    /// The pictures in-process, where there are any, and the sound by an ffmpeg.
+    Sound,
+    /// By an ffmpeg.
+    Whole,
+}
+
+impl Way {
+    /// The least that has to be done to `play`.
+    pub fn of(play: &Play) -> Self {
+        let (video, audio) = match play.class {
+            CopyClass::Copy => return Self::Copy,
+            CopyClass::Transcode { video, audio, .. } => (video, audio),
+        };
+        let probe = &play.probe;
+        let is_native = probe.not_native.is_none() && probe.container != Container::Other;
+        match (&probe.video, probe.audio.is_empty()) {
+            // The slate stands in for pictures.
+            (None, false) if is_native && !audio => Self::Copy,
+            (None, false) => Self::Sound,
+            (Some(_), false) if is_native && !video && audio => Self::Sound,
+            _ => Self::Whole,
+        }
+    }
+}
+
+/// Starts the stretch `cut` of `play` for a channel of `format`.
+pub fn start(services: &Services, format: Format, play: &Play, way: Way, cut: Cut) -> Feed {
+    match way {
+        Way::Copy => copy::start(
+            services.reads.clone(),
+            play.device.clone(),
+            play.path.clone(),
+            cut,
+        ),
+        Way::Sound => sound::start(services, format, play, cut),
+        Way::Whole => transcode::start(services, format, play, cut),
+    }
 }
 
 /// Which stretch of an item is played, and where it lies in channel time.
@@ -74,6 +127,11 @@ impl Feed {
             *wanted = to.max(*wanted);
             more
         });
+    }
+
+    /// The next event; as [`Feed::poll_event`]. Cancel-safe.
+    async fn next(&mut self) -> Option<Event> {
+        self.events.recv().await
     }
 
     /// The next event; `None` when the task ended without saying so (it panicked).

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use tokio::io::AsyncReadExt;
 
-use super::{Cut, Event, Feed, Outlet};
+use super::{Cut, Event, Feed, Outlet, Way};
 use crate::channel::Services;
 use crate::channel::programming::Play;
+use crate::channel::splice::Sound;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ffmpeg::Ffmpeg;
 use crate::media::ts::TsStream;
@@ -30,14 +31,14 @@ pub struct Transcoder {
 /// Starts ffmpeg for the stretch `cut` of `play`. It runs only as fast as the channel takes its units.
 pub fn start(services: &Services, format: Format, play: &Play, cut: Cut) -> Feed {
     let transcoder = services.transcoder.get().cloned();
-    // An item that fits comes here when our own demuxer failed on it: then nothing of it is trusted.
-    let class = match play.class.clone() {
-        CopyClass::Copy => CopyClass::Transcode {
+    // An item that we can read comes here when our own demuxer failed on it: then nothing of it is trusted.
+    let class = match Way::of(play) {
+        Way::Whole => play.class.clone(),
+        Way::Copy | Way::Sound => CopyClass::Transcode {
             video: true,
             audio: true,
             reason: "could not be copied".into(),
         },
-        class @ CopyClass::Transcode { .. } => class,
     };
     let job = Job {
         path: play.path.clone(),
@@ -46,15 +47,22 @@ pub fn start(services: &Services, format: Format, play: &Play, cut: Cut) -> Feed
         format,
         class,
         probe: play.probe.as_ref().clone(),
+        sound_only: false,
     };
+    match transcoder {
+        Some(transcoder) => start_job(&transcoder, job, cut),
+        None => Feed::spawn(|outlet| async move {
+            // The channel has gone away when nobody receives.
+            let _ = outlet.send(Event::Failed(no_ffmpeg())).await;
+        }),
+    }
+}
+
+/// Starts ffmpeg for `job`, whose stretch is `cut`.
+pub(super) fn start_job(transcoder: &Transcoder, job: Job, cut: Cut) -> Feed {
+    let transcoder = transcoder.clone();
     Feed::spawn(|outlet| async move {
-        let ended = match transcoder {
-            Some(transcoder) => run(&transcoder, &job, cut, &outlet).await,
-            None => Err(Error::new(
-                ErrorKind::Unavailable,
-                "this item must be transcoded and there is no ffmpeg: install the package ffmpeg",
-            )),
-        };
+        let ended = run(&transcoder, &job, cut, &outlet).await;
         // The channel has gone away when nobody receives.
         let _ = outlet
             .send(match ended {
@@ -65,10 +73,21 @@ pub fn start(services: &Services, format: Format, play: &Play, cut: Cut) -> Feed
     })
 }
 
+pub(super) fn no_ffmpeg() -> Error {
+    Error::new(
+        ErrorKind::Unavailable,
+        "this item must be transcoded and there is no ffmpeg: install the package ffmpeg",
+    )
+}
+
 async fn run(transcoder: &Transcoder, job: &Job, cut: Cut, outlet: &Outlet) -> Result<()> {
     let mut running = transcode::start(&transcoder.ffmpeg, &transcoder.spawner, job).await?;
     // ffmpeg is always asked for sound; where the source has none it makes silence.
-    if !outlet.send(Event::Opened { has_audio: true }).await {
+    let opened = Event::Opened {
+        has_video: !job.sound_only,
+        sound: Sound::Along,
+    };
+    if !outlet.send(opened).await {
         return Ok(());
     }
     let mut stream = TsStream::new();

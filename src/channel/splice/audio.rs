@@ -1,6 +1,6 @@
 //! The sound of a channel: the grid of its frames, and silence where a feed leaves a hole.
 
-use super::{From, Front, SKEW, Splicer, WAITING_BYTES};
+use super::{From, Front, SKEW, Sound, Splicer, WAITING_BYTES};
 use crate::media::audio::parse_frame_header;
 use crate::media::{AccessUnit, Format, Rap, StreamKind, Ticks90k};
 use crate::mux::silence::silent_frame;
@@ -64,7 +64,7 @@ impl Splicer {
             if part.is_cold && !part.ended {
                 return part.blocked();
             }
-            let silent = part.has_audio == Some(false);
+            let silent = part.sound == Some(Sound::None);
             if silent || part.audio_done || part.ended || part.is_covered_to_its_end() {
                 // Without a planned end sound lasts as long as the pictures.
                 let to = if part.to.0 == i64::MAX {
@@ -82,7 +82,8 @@ impl Splicer {
                 self.audio_at += 1;
                 continue;
             }
-            let absent = part.video_seen - end > SKEW || part.video_bytes > WAITING_BYTES;
+            let ahead = part.sound != Some(Sound::Apart) && part.video_seen - end > SKEW;
+            let absent = ahead || part.video_bytes > WAITING_BYTES;
             if absent || end + nearly <= part.cover_to {
                 return Front::Ready(end, From::Cover);
             }
@@ -99,7 +100,7 @@ impl Splicer {
             }
             let absent =
                 part.video_seen - part.audio_seen > SKEW || part.video_bytes > WAITING_BYTES;
-            if part.has_audio == Some(false)
+            if part.sound == Some(Sound::None)
                 || part.audio_done
                 || part.ended
                 || absent

@@ -35,6 +35,17 @@ const WAITING_BYTES: usize = 24 << 20;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PartId(u64);
 
+/// What sound a feed has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sound {
+    /// None: silence takes its place at once.
+    None,
+    /// From where the pictures come, so that where these are far ahead it is missing.
+    Along,
+    /// From somewhere else: silence takes its place when [`Splicer::cover`] says so.
+    Apart,
+}
+
 /// What [`Splicer::next`] has to say.
 #[derive(Debug)]
 pub enum Next {
@@ -164,10 +175,10 @@ impl Splicer {
         }
     }
 
-    /// The feed of `part` is open.
-    pub fn opened(&mut self, part: PartId, has_audio: bool) {
+    /// The feed of `part` is open. Said again, it is the last word that counts.
+    pub fn opened(&mut self, part: PartId, has_video: bool, sound: Sound) {
         if let Some(part) = self.part_mut(part) {
-            part.has_audio = Some(has_audio);
+            (part.has_video, part.sound) = (has_video, Some(sound));
         }
     }
 
@@ -190,7 +201,7 @@ impl Splicer {
                 part.enter_from
             };
             part.enter_from = from.max(end);
-            (part.has_audio, part.audio_done) = (None, false);
+            (part.has_video, part.sound, part.audio_done) = (true, None, false);
             (part.is_cold, part.ended) = (false, false);
             return Some(part.id);
         }
@@ -330,7 +341,7 @@ impl Splicer {
         let half_picture = Ticks90k(self.slate.frame_duration().0 / 2);
         while let Some(part) = self.parts.get(self.video_at) {
             let slate_pts = self.slate_pts(part);
-            if part.is_slate {
+            if part.is_slate || !part.has_video {
                 if slate_pts + half_picture < part.to {
                     return Front::Ready(slate_pts, From::Cover);
                 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Front, PartId};
+use super::{Front, PartId, Sound};
 use crate::media::nal::Restart;
 use crate::media::{AccessUnit, Rap, Ticks90k};
 
@@ -26,8 +26,10 @@ pub(super) struct Part {
     pub(super) is_slate: bool,
     /// `from` is not known before the first picture.
     pub(super) is_cold: bool,
-    /// Whether the feed has sound; `None` until it is open.
-    pub(super) has_audio: Option<bool>,
+    /// Whether the feed has pictures, which is assumed until it is open.
+    pub(super) has_video: bool,
+    /// What sound the feed has; `None` until it is open.
+    pub(super) sound: Option<Sound>,
     /// The feed will deliver nothing more.
     pub(super) ended: bool,
     /// Pictures before this are not entered at; moves on while the slate covers.
@@ -61,7 +63,8 @@ impl Part {
             to,
             is_slate,
             is_cold,
-            has_audio: is_slate.then_some(false),
+            has_video: !is_slate,
+            sound: is_slate.then_some(Sound::None),
             ended: is_slate,
             enter_from: if is_cold { Ticks90k(i64::MIN) } else { from },
             entered: None,

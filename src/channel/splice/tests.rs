@@ -72,7 +72,7 @@ fn offer(splicer: &mut Splicer, part: PartId, units: impl IntoIterator<Item = Ac
 }
 
 fn whole(splicer: &mut Splicer, part: PartId, video: Vec<AccessUnit>, audio: Vec<AccessUnit>) {
-    splicer.opened(part, true);
+    splicer.opened(part, true, Sound::Along);
     offer(splicer, part, video);
     offer(splicer, part, audio);
     splicer.finish(part);
@@ -263,7 +263,7 @@ fn missing_sound_is_replaced_by_silence_on_the_grid_and_overlaps_are_dropped() {
 fn an_item_without_sound_gets_silence_throughout() {
     let mut splicer = Splicer::new(&FORMAT);
     let a = splicer.push_feed(t(0), t(180_000));
-    splicer.opened(a, false);
+    splicer.opened(a, true, Sound::None);
     offer(&mut splicer, a, pictures(0, 50, 3_600, 0, 25));
     splicer.finish(a);
     let units = drain(&mut splicer);
@@ -301,7 +301,7 @@ fn a_late_feed_is_covered_and_entered_again_at_its_next_random_access_point() {
     let mut splicer = Splicer::new(&FORMAT);
     let a = splicer.push_feed(t(0), t(900_000));
     let video = pictures(0, 250, 3_600, 3, 25);
-    splicer.opened(a, true);
+    splicer.opened(a, true, Sound::Along);
     offer(&mut splicer, a, video[..50].to_vec());
     offer(&mut splicer, a, frames(0, 50 * 3_600));
     let mut units = drain(&mut splicer);
@@ -336,7 +336,7 @@ fn a_late_feed_is_covered_and_entered_again_at_its_next_random_access_point() {
 fn a_cold_part_begins_at_the_random_access_point_before_the_clock() {
     let mut splicer = Splicer::new(&FORMAT);
     let a = splicer.push_cold_feed(t(0), t(500_000), t(900_000));
-    splicer.opened(a, true);
+    splicer.opened(a, true, Sound::Along);
     let from = 450_000;
     offer(&mut splicer, a, frames(from - 3 * AUDIO_FRAME, from));
     offer(&mut splicer, a, pictures(from, 125, 3_600, 3, 25));
@@ -352,7 +352,7 @@ fn a_cold_part_begins_at_the_random_access_point_before_the_clock() {
 fn a_cold_part_whose_first_units_end_before_the_clock_is_not_covered_up_to_it() {
     let mut splicer = Splicer::new(&FORMAT);
     let a = splicer.push_cold_feed(t(0), t(500_000), t(900_000));
-    splicer.opened(a, true);
+    splicer.opened(a, true, Sound::Along);
     offer(&mut splicer, a, pictures(400_000, 10, 3_600, 0, 25));
     offer(&mut splicer, a, frames(400_000, 440_000));
     drain(&mut splicer);
@@ -419,7 +419,7 @@ fn a_feed_that_hangs_until_after_its_part_is_covered_into_the_next_part() {
         let mut splicer = Splicer::new(&FORMAT);
         let a = splicer.push_feed(t(0), t(length));
         let b = splicer.push_feed(t(length), t(length + 360_000));
-        splicer.opened(a, true);
+        splicer.opened(a, true, Sound::Along);
         let seam = length;
         whole(
             &mut splicer,
@@ -448,7 +448,7 @@ fn a_feed_that_hangs_behind_its_first_picture_is_covered() {
         pictures(0, 50, 3_600, 0, 25),
         frames(0, 180_000),
     );
-    splicer.opened(b, true);
+    splicer.opened(b, true, Sound::Along);
     // Decoded long before it is shown: whether more such pictures follow is not known.
     let first = pictures(180_000, 25, 3_600, 5, 25).swap_remove(0);
     let first = AccessUnit {
@@ -464,7 +464,7 @@ fn a_feed_that_hangs_behind_its_first_picture_is_covered() {
 fn a_feed_that_hangs_behind_a_picture_that_stands_long_keeps_its_sound_covered() {
     let mut splicer = Splicer::new(&FORMAT);
     let a = splicer.push_feed(t(0), t(1_800_000));
-    splicer.opened(a, true);
+    splicer.opened(a, true, Sound::Along);
     let mut picture = pictures(0, 1, 3_600, 0, 25);
     picture[0].duration = t(900_000);
     offer(&mut splicer, a, picture);
@@ -552,7 +552,7 @@ fn a_replaced_feed_is_entered_behind_what_the_first_delivered_and_the_hole_is_co
         let mut splicer = Splicer::new(&FORMAT);
         let a = splicer.push_feed(t(0), t(900_000));
         let video = pictures(0, 250, 3_600, 3, 25);
-        splicer.opened(a, true);
+        splicer.opened(a, true, Sound::Along);
         offer(&mut splicer, a, video[..delivered].to_vec());
         offer(&mut splicer, a, frames(0, delivered as i64 * 3_600));
         let mut units = drain(&mut splicer);

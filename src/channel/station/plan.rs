@@ -6,9 +6,10 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use super::Station;
+use crate::channel::feed::Way;
 use crate::channel::programming::OnAir;
 use crate::error::{Error, ErrorKind, Result};
-use crate::media::{CopyClass, Ticks90k};
+use crate::media::Ticks90k;
 
 /// How much of the timeline is planned, and its feeds opened, ahead of the head.
 const PLAN: Ticks90k = Ticks90k(8 * 90_000);
@@ -133,14 +134,15 @@ impl Station {
         let start = self.pacer.at(entry.start);
         // The slate that stands in for a missing beginning ends before the item does.
         let late = cold || from > start;
-        let transcoding = matches!(play.class, CopyClass::Transcode { .. });
-        if !transcoding {
-            let part = if cold {
+        let way = Way::of(&play);
+        if way != Way::Whole {
+            // Without pictures there is no random access point to wait for.
+            let part = if cold && play.probe.video.is_some() {
                 self.splicer.push_cold_feed(start, from, to)
             } else {
                 self.splicer.push_feed(from, to)
             };
-            self.add_feed(part, entry, play, from, false);
+            self.add_feed(part, entry, play, from, way);
             return;
         }
         let picture = if late {
@@ -153,7 +155,7 @@ impl Station {
         }
         if picture < to {
             let part = self.splicer.push_feed(picture, to);
-            self.add_feed(part, entry, play, picture, true);
+            self.add_feed(part, entry, play, picture, way);
         }
     }
 }

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::{COVER, Station};
-use crate::channel::feed::{Cut, Event, Feed, copy, transcode};
+use crate::channel::feed::{self, Cut, Event, Feed, Way};
 use crate::channel::programming::{OnAir, Play};
 use crate::channel::ring::FileRef;
 use crate::channel::splice::PartId;
@@ -31,7 +31,7 @@ pub(super) struct ActiveFeed {
     pub(super) feed: Option<Feed>,
     play: Play,
     entry: OnAir,
-    transcoding: bool,
+    way: Way,
     /// See [`AccessUnit::origin`](crate::media::AccessUnit::origin).
     origin: u32,
     /// Where the feed was to begin, in channel time.
@@ -52,14 +52,14 @@ impl Station {
         entry: OnAir,
         play: Play,
         from: Ticks90k,
-        transcoding: bool,
+        way: Way,
     ) {
         let mut active = ActiveFeed {
             part,
             feed: None,
             play,
             entry,
-            transcoding,
+            way,
             origin: 0,
             from,
             failures: 0,
@@ -79,22 +79,15 @@ impl Station {
             to: play.to,
             offset,
         };
-        active.origin = if active.transcoding {
-            0
-        } else {
+        // Only what one file alone made can be read again from it.
+        active.origin = if active.way == Way::Copy {
             let file = FileRef::new(play.device.clone(), play.path.clone(), offset);
             self.tape.origin_of(file)
-        };
-        active.feed = Some(if active.transcoding {
-            transcode::start(&self.services, self.channel.format, play, cut)
         } else {
-            copy::start(
-                self.services.reads.clone(),
-                play.device.clone(),
-                play.path.clone(),
-                cut,
-            )
-        });
+            0
+        };
+        let format = self.channel.format;
+        active.feed = Some(feed::start(&self.services, format, play, active.way, cut));
     }
 
     pub(super) fn take(&mut self, at: usize, event: Option<Event>) {
@@ -104,7 +97,14 @@ impl Station {
         let part = active.part;
         self.blocked_since = self.pacer.now(&*self.services.clock);
         match event {
-            Some(Event::Opened { has_audio }) => self.splicer.opened(part, has_audio),
+            Some(Event::Opened { has_video, sound }) => {
+                self.splicer.opened(part, has_video, sound);
+            }
+            Some(Event::Silent(error)) => {
+                if let Some(active) = self.feeds.get(at) {
+                    self.tell(active, &error);
+                }
+            }
             Some(Event::Units(units)) => {
                 for mut unit in units {
                     unit.origin = active.origin;
@@ -150,7 +150,7 @@ impl Station {
         while let Some(at) = self.feeds.iter().position(due) {
             let mut active = self.feeds.remove(at);
             let head = self.head
-                + if active.transcoding {
+                + if active.way == Way::Whole {
                     COVER
                 } else {
                     Ticks90k::ZERO
@@ -187,7 +187,11 @@ impl Station {
         match error.kind() {
             ErrorKind::Damaged | ErrorKind::Unsupported | ErrorKind::Internal => {
                 // What our demultiplexers cannot read, ffmpeg often can.
-                let other_way = !std::mem::replace(&mut active.transcoding, true);
+                let last = match active.play.probe.video {
+                    Some(_) => Way::Whole,
+                    None => Way::Sound,
+                };
+                let other_way = std::mem::replace(&mut active.way, last) != last;
                 if !can_transcode || active.failures >= ATTEMPTS {
                     return self.splicer.finish(part);
                 }
@@ -197,7 +201,7 @@ impl Station {
                     now + active.backoff.next_wait()
                 };
             }
-            _ if active.transcoding && !can_transcode => return self.splicer.finish(part),
+            _ if active.way == Way::Whole && !can_transcode => return self.splicer.finish(part),
             _ => active.retry_at = now + active.backoff.next_wait(),
         }
         self.feeds.push(active);
