@@ -6,10 +6,12 @@
 
 mod common;
 
-use common::media::sample;
+use std::path::PathBuf;
+
+use common::media::{made, sample};
 use common::tv::{BEGIN, FORMAT, Loop, Tv, check, check_strictly, item};
 use exstreamd::error::ErrorKind;
-use exstreamd::media::CopyClass;
+use exstreamd::media::{CopyClass, Probe};
 
 #[tokio::test]
 async fn three_minutes_across_joins_of_every_kind_are_one_sound_stream_for_every_joiner() {
@@ -35,6 +37,79 @@ async fn three_minutes_across_joins_of_every_kind_are_one_sound_stream_for_every
         (status[0].counts.slate_pictures, status[0].listeners),
         (0, 3)
     );
+}
+
+/// A file of 25 pictures per second and a tone.
+fn odd(name: &str, rate: &str, seconds: u32, options: &str) -> PathBuf {
+    let video = if rate.is_empty() {
+        ""
+    } else {
+        "-c:v libx264 -bf 2 -g 50"
+    };
+    made(
+        name,
+        rate,
+        48_000,
+        seconds,
+        format!("{video} {options}").trim(),
+    )
+}
+
+#[tokio::test]
+async fn items_of_every_odd_shape_in_a_row_keep_their_places() {
+    const AAC: &str = "-c:a aac -ac 2";
+    let video =
+        |name, seconds, options: &str| odd(name, "25", seconds, &format!("{options} {AAC}"));
+    let plain = sample("h264_b0_25.mp4");
+    let blink = video("odd_blink.mp4", 1, "-t 0.2");
+    let late = video("odd_late.mp4", 4, "-af atrim=start=1.5");
+    let early = video("odd_early.mp4", 14, "-af atrim=end=4");
+    let long_tail = odd("odd_tail.mkv", "25", 6, "-vf trim=end=3.6 -c:a aac -ac 2");
+    let mute = odd("odd_mute.mkv", "25", 2, "-an");
+    let radio = odd("odd_radio.mkv", "", 3, AAC);
+    let short_radio = odd("odd_radio.mp4", "", 1, AAC);
+    let mut order = vec![plain.clone()];
+    order.extend(std::iter::repeat_n(blink, 9));
+    order.extend([long_tail, late.clone(), early, mute.clone(), mute.clone()]);
+    order.extend([radio.clone(), radio.clone(), short_radio, mute, radio, late]);
+    let items: Vec<_> = order.into_iter().map(|path| Some(item(path))).collect();
+    let seconds = |of: &dyn Fn(&Probe) -> bool| -> f64 {
+        let all = items.iter().flatten().filter(|(_, probe)| of(probe));
+        all.map(|(_, probe)| probe.length().as_secs_f64()).sum()
+    };
+    let without_pictures = seconds(&|probe| probe.video.is_none());
+    let round = seconds(&|_| true);
+    assert!(
+        (9.5..11.0).contains(&without_pictures),
+        "{without_pictures}"
+    );
+    let tv = Tv::new(Loop(items), BEGIN.plus(1_000));
+    let (first, _a) = tv.join().await;
+    tv.play(12).await;
+    let (second, _b) = tv.join().await;
+    // Once round, with the lead.
+    tv.play(round as u64 - 12 - 6).await;
+    let status = &tv.stations.status()[0];
+    assert!(status.last_failure.is_none(), "{status:?}");
+    let slate = status.counts.slate_pictures as f64 / 25.0;
+    assert!((slate - without_pictures).abs() < 0.5, "{slate} s of slate");
+    for (name, received) in [("first", first), ("second", second)] {
+        check_strictly(name, &received.bytes());
+    }
+}
+
+#[tokio::test]
+async fn a_tune_into_sound_without_pictures_shows_the_slate_at_once() {
+    let radio = odd("odd_radio.mkv", "", 3, "-c:a aac -ac 2");
+    let tv = Tv::new(Loop(vec![Some(item(radio))]), BEGIN.plus(1_100));
+    let (client, _task) = tv.join().await;
+    assert!(tv.stations.status()[0].lead.round_ms() > 5_900);
+    tv.play(8).await;
+    check_strictly("radio", &client.bytes());
+    let status = &tv.stations.status()[0];
+    // A frame is missing at a join at most: the sound is that of the files.
+    assert!(status.counts.silent_frames <= 6, "{status:?}");
+    assert!(status.last_failure.is_none(), "{status:?}");
 }
 
 #[tokio::test]

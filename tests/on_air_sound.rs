@@ -127,6 +127,27 @@ async fn where_only_the_sound_differs_pictures_are_copied_to_the_byte_and_nothin
     }
 }
 
+#[tokio::test]
+async fn sound_without_pictures_that_does_not_fit_is_encoded_and_heard_over_the_slate() {
+    let transcoder = transcoder().await;
+    let ours = made("sound_radio_ac3.mkv", "", 48_000, 5, "-c:a ac3 -ac 6");
+    let flac = made("sound_radio.ogg", "", 44_100, 5, "-c:a flac -ac 1");
+    let probe = Arc::new(transcoder.ffmpeg.probe(&flac).await.unwrap());
+    let items = [item(sample("h264_b0_25.mp4")), item(ours), (flac, probe)];
+    let tv = Tv::new(Loop(items.map(Some).into()), BEGIN.plus(4_000));
+    tv.stations.set_transcoder(transcoder);
+    let (client, _task) = tv.join().await;
+    play(&tv, 14).await;
+    check_strictly("radio", &client.bytes());
+    let status = &tv.stations.status()[0];
+    assert!(status.last_failure.is_none(), "{status:?}");
+    assert!(
+        (240..=255).contains(&status.counts.slate_pictures),
+        "{status:?}"
+    );
+    assert!(status.counts.silent_frames <= 6, "{status:?}");
+}
+
 fn received_file(received: &Received) -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("received.ts");

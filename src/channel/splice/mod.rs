@@ -414,8 +414,13 @@ impl Splicer {
             };
             let room = (first_free - last).0.max(0);
             let places = colliding as i64 + 1;
-            for (unit, place) in part.video.iter_mut().take(colliding).zip(1..) {
-                unit.dts = last + Ticks90k(room * place / places);
+            // None after its own display, nor after that of one decoded later.
+            let mut latest = Ticks90k(i64::MAX);
+            let spread = part.video.range_mut(..colliding).enumerate();
+            for (place, unit) in spread.rev() {
+                let place = place as i64 + 1;
+                latest = unit.pts.min(latest - Ticks90k(1));
+                unit.dts = (last + Ticks90k(room * place / places)).min(latest);
             }
         }
         part.joined = true;

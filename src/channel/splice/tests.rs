@@ -1,3 +1,5 @@
+mod hostile;
+
 use super::*;
 use crate::media::{AudioCodec, Rap, VideoCodec};
 
