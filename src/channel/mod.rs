@@ -62,6 +62,8 @@ pub struct Services {
     pub ring_budget_bytes: usize,
     /// Listeners that all channels together may have.
     pub largest_listeners: usize,
+    /// The time stamp of the moment at which a channel goes on air.
+    pub origin: Ticks90k,
     stop: watch::Sender<bool>,
     on_air: AtomicUsize,
     listeners: AtomicUsize,
@@ -78,6 +80,7 @@ impl Services {
             transcoder: OnceLock::new(),
             ring_budget_bytes: 256 << 20,
             largest_listeners: 1_000,
+            origin: pacer::ORIGIN,
             stop: watch::Sender::new(false),
             on_air: 0.into(),
             listeners: 0.into(),

@@ -9,8 +9,8 @@ use std::time::Duration;
 use crate::clock::{Clock, UtcMs};
 use crate::media::Ticks90k;
 
-/// Channel time at the anchor. Leaves room for the random access point before it (10 s).
-const ORIGIN: Ticks90k = Ticks90k(900_000);
+/// The usual channel time at the anchor. Leaves room for the random access point before it (10 s).
+pub const ORIGIN: Ticks90k = Ticks90k(900_000);
 /// Wall-clock differences beyond this are not slewed.
 const LARGEST_SLEW_MS: f64 = 2_000.0;
 /// The share of passing time by which the channel is made faster or slower.
@@ -19,6 +19,7 @@ const SLEW: f64 = 0.001;
 /// The clock of one channel on air.
 #[derive(Clone, Debug)]
 pub struct Pacer {
+    origin: Ticks90k,
     anchor_utc: UtcMs,
     anchor_monotonic: Duration,
     /// Milliseconds that slewing has added so far.
@@ -36,10 +37,11 @@ pub enum Follows {
 }
 
 impl Pacer {
-    /// Anchors channel time at this moment.
-    pub fn new(clock: &dyn Clock) -> Self {
+    /// Anchors channel time at this moment, which is `origin` ([`ORIGIN`], unless a wrap is to be seen soon).
+    pub fn new(clock: &dyn Clock, origin: Ticks90k) -> Self {
         let monotonic = clock.monotonic();
         Self {
+            origin,
             anchor_utc: clock.utc(),
             anchor_monotonic: monotonic,
             slewed_ms: 0.0,
@@ -62,17 +64,17 @@ impl Pacer {
 
     /// What is on air now, in channel time.
     pub fn now(&self, clock: &dyn Clock) -> Ticks90k {
-        ORIGIN + Ticks90k((self.elapsed_ms(clock.monotonic()) * 90.0) as i64)
+        self.origin + Ticks90k((self.elapsed_ms(clock.monotonic()) * 90.0) as i64)
     }
 
     /// The channel time of a moment on the timeline: exact, so that nothing accumulates.
     pub fn at(&self, utc: UtcMs) -> Ticks90k {
-        ORIGIN + Ticks90k::from_ms(utc.since(self.anchor_utc))
+        self.origin + Ticks90k::from_ms(utc.since(self.anchor_utc))
     }
 
     /// The moment on the timeline of a channel time, rounded down to the millisecond.
     pub fn utc_at(&self, ticks: Ticks90k) -> UtcMs {
-        self.anchor_utc.plus((ticks - ORIGIN).0.div_euclid(90))
+        self.anchor_utc.plus((ticks - self.origin).0.div_euclid(90))
     }
 
     fn elapsed_ms(&self, monotonic: Duration) -> f64 {
@@ -92,7 +94,7 @@ mod tests {
     #[test]
     fn a_moment_of_the_timeline_keeps_its_channel_time_for_ever() {
         let clock = SimClock::new(UtcMs(1_000_000));
-        let pacer = Pacer::new(&clock);
+        let pacer = Pacer::new(&clock, ORIGIN);
         clock.advance(Duration::from_secs(86_400 * 30));
         let month_ms = 86_400_000 * 30;
         assert_eq!(
@@ -106,7 +108,7 @@ mod tests {
     #[test]
     fn a_small_step_is_slewed_at_a_thousandth() {
         let clock = SimClock::new(UtcMs(0));
-        let mut pacer = Pacer::new(&clock);
+        let mut pacer = Pacer::new(&clock, ORIGIN);
         clock.step_utc(UtcMs(500));
         for second in 1..=500 {
             clock.advance(Duration::from_secs(1));
@@ -124,7 +126,7 @@ mod tests {
             (-2_001, Follows::Stepped),
         ] {
             let clock = SimClock::new(UtcMs(10_000));
-            let mut pacer = Pacer::new(&clock);
+            let mut pacer = Pacer::new(&clock, ORIGIN);
             clock.step_utc(UtcMs(10_000 + step));
             assert_eq!(pacer.follow(&clock), expected, "{step}");
         }

@@ -99,7 +99,7 @@ enum Woken {
 
 impl Station {
     pub(super) fn new(services: Arc<Services>, channel: ChannelFacts, shared: Arc<Shared>) -> Self {
-        let pacer = Pacer::new(&*services.clock);
+        let pacer = Pacer::new(&*services.clock, services.origin);
         let head = pacer.now(&*services.clock);
         let layout = Layout {
             mux_rate_kbit: channel.mux_rate_kbit,
@@ -226,7 +226,7 @@ impl Station {
         self.feeds.clear();
         self.question = None;
         self.splicer = Splicer::new(&self.channel.format);
-        self.pacer = Pacer::new(&*self.services.clock);
+        self.pacer = Pacer::new(&*self.services.clock, self.services.origin);
         self.muxer.discontinuity();
         self.head = self.pacer.now(&*self.services.clock);
         (self.cold_since, self.blocked_since, self.chunk_from) = (self.head, self.head, self.head);
