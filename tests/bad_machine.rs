@@ -111,7 +111,7 @@ fn a_disk_that_fills_up_stops_no_stream_loses_nothing_and_heals() {
     }
     let instance = Instance::new();
     fs::create_dir(instance.data()).unwrap();
-    tmpfs(&instance.data(), "size=7m,mode=755");
+    tmpfs(&instance.data(), "size=12m,mode=755");
     // Long enough that its week is a small timeline.
     let options = "-c:v libx264 -bf 2 -g 50 -c:a aac -ac 2";
     let film = common::media::made("faults_long.mp4", "25", 48_000, 90, options);

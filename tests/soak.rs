@@ -125,7 +125,7 @@ fn entries(path: &std::path::Path) -> (Play, Vec<Ticks90k>) {
     let play = Play {
         item_id: 1,
         title: path.display().to_string(),
-        path,
+        location: path.into(),
         device: "test".into(),
         from: probe.start,
         to: probe.end,

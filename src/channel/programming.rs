@@ -2,12 +2,12 @@
 
 use std::future::Future;
 use std::num::NonZeroU32;
-use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::clock::UtcMs;
 use crate::error::Result;
+use crate::library::Location;
 use crate::media::{CopyClass, Format, Probe, Ticks90k};
 use crate::store::Id;
 
@@ -42,9 +42,9 @@ pub struct OnAir {
 pub struct Play {
     /// Key of the item, for logs.
     pub item_id: Id,
-    /// Its file.
-    pub path: PathBuf,
-    /// A stable name of the device that the file is on.
+    /// Where it is.
+    pub location: Location,
+    /// A stable name of the device that its file is on; a web server is told by its address.
     pub device: String,
     /// In, in item time.
     pub from: Ticks90k,
@@ -52,10 +52,17 @@ pub struct Play {
     pub to: Ticks90k,
     /// What has to be done to it.
     pub class: CopyClass,
-    /// What the file is.
+    /// What it is.
     pub probe: Arc<Probe>,
     /// Title for the status page.
     pub title: String,
+}
+
+impl Play {
+    /// Whether ffmpeg can read it: it is given files, no addresses.
+    pub(super) fn is_file(&self) -> bool {
+        matches!(self.location, Location::File(_))
+    }
 }
 
 /// An answer that takes a moment.

@@ -2,16 +2,13 @@
 //! remux` to try a file, to compare with other multiplexers, and to measure.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use super::feed::Cut;
 use super::feed::copy::Reader;
 use super::splice::{Next, Splicer};
 use crate::error::{Error, ErrorKind, Result};
-use crate::media::{
-    self, AccessUnit, CopyClass, Damage, Demuxer, FileSource, Format, Streams, Ticks90k, probe,
-};
+use crate::library::Location;
+use crate::media::{self, AccessUnit, CopyClass, Damage, Format, Streams, Ticks90k, probe};
 use crate::mux::{Layout, Muxer};
 
 /// Channel time of the first picture: room for sound that begins before it.
@@ -36,8 +33,9 @@ pub struct Remuxed {
 ///
 /// A single input is written whole, with every time stamp as it is (moved by one constant). Of several,
 /// each is cut to its pictures as on a channel; all must fit the first one's format.
-pub fn run(inputs: &[PathBuf], out: &mut dyn Write) -> Result<Remuxed> {
-    match inputs {
+pub fn run(inputs: &[impl Clone + Into<Location>], out: &mut dyn Write) -> Result<Remuxed> {
+    let inputs: Vec<Location> = inputs.iter().cloned().map(Into::into).collect();
+    match inputs.as_slice() {
         [] => Err(Error::new(
             ErrorKind::Usage,
             "remux needs at least one file",
@@ -93,12 +91,8 @@ impl<'a> Sink<'a> {
     }
 }
 
-fn open(path: &Path) -> Result<Box<dyn Demuxer>> {
-    media::open(Arc::new(FileSource::open(path)?))
-}
-
-fn whole(path: &Path, out: &mut dyn Write) -> Result<Remuxed> {
-    let mut demuxer = open(path)?;
+fn whole(input: &Location, out: &mut dyn Write) -> Result<Remuxed> {
+    let mut demuxer = media::open(input.open(None)?)?;
     let mut sink = Sink::new(layout(demuxer.streams()), out);
     let mut unit = AccessUnit::default();
     while demuxer.next(&mut unit)? {
@@ -119,25 +113,24 @@ fn layout(streams: &Streams) -> Layout {
     }
 }
 
-fn joined(inputs: &[PathBuf], out: &mut dyn Write) -> Result<Remuxed> {
+fn joined(inputs: &[Location], out: &mut dyn Write) -> Result<Remuxed> {
     let probes: Vec<_> = inputs
         .iter()
-        .map(|path| probe::probe(Arc::new(FileSource::open(path)?)))
+        .map(|input| probe::probe(input.open(None)?))
         .collect::<Result<_>>()?;
     let format = format_of(inputs, &probes)?;
-    for (path, probe) in inputs.iter().zip(&probes) {
+    for (input, probe) in inputs.iter().zip(&probes) {
         if let CopyClass::Transcode { reason, .. } = format.copy_class(probe) {
             crate::bail!(
                 Unsupported,
-                "{} does not fit the format of the first file: {reason}",
-                path.display()
+                "{input} does not fit the format of the first file: {reason}"
             );
         }
     }
     let mut splicer = Splicer::new(&format);
     let mut sink = Sink::new(Layout::for_format(&format, "exstreamd"), out);
     let mut at = ORIGIN;
-    for (path, probe) in inputs.iter().zip(&probes) {
+    for (input, probe) in inputs.iter().zip(&probes) {
         let cut = Cut {
             from: probe.start,
             to: probe.end,
@@ -146,7 +139,7 @@ fn joined(inputs: &[PathBuf], out: &mut dyn Write) -> Result<Remuxed> {
         let to = at + probe.length();
         let part = splicer.push_feed(at, to);
         at = to;
-        let mut reader = Reader::open(path, cut)?;
+        let mut reader = Reader::open(input.open(None)?, cut)?;
         splicer.opened(part, reader.has_video(), reader.sound());
         loop {
             while let Next::Unit(unit) = splicer.next() {
@@ -172,15 +165,12 @@ fn joined(inputs: &[PathBuf], out: &mut dyn Write) -> Result<Remuxed> {
 }
 
 /// The format of the first file.
-fn format_of(inputs: &[PathBuf], probes: &[media::Probe]) -> Result<Format> {
+fn format_of(inputs: &[Location], probes: &[media::Probe]) -> Result<Format> {
     let first = probes.first();
     let video = first.and_then(|p| p.video.as_ref()?.codec);
     let audio = first.and_then(|p| p.audio.first());
     let (Some(video), Some(audio)) = (video, audio) else {
-        let name = inputs
-            .first()
-            .map(|p| p.display().to_string())
-            .unwrap_or_default();
+        let name = inputs.first().map(ToString::to_string).unwrap_or_default();
         crate::bail!(
             Unsupported,
             "{name} has no picture or no sound that a transport stream can carry"

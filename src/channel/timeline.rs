@@ -52,7 +52,7 @@ impl StoredProgramming {
         let root = self.store.root(item.root_id).await?;
         Ok(Some(Play {
             item_id: item.id,
-            path: item.path,
+            location: item.path.into(),
             // Before the first scan there is no name of the file system; the root's own path serves as well.
             device: root
                 .file_system

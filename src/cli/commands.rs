@@ -274,7 +274,7 @@ pub const COMMANDS: &[Command] = &[
     },
     Command {
         name: "probe",
-        args: "FILE…",
+        args: "FILE|URL…",
         count: (1, MANY),
         doc: "Show what a media file is and what a channel makes of it; needs no daemon",
         options: &[
@@ -293,14 +293,14 @@ pub const COMMANDS: &[Command] = &[
     },
     Command {
         name: "remux",
-        args: "FILE…",
+        args: "FILE|URL…",
         count: (1, MANY),
         doc: "Copy files one after another into one transport stream; needs no daemon",
         options: &[Opt {
             name: "output",
             short: Some('o'),
             value: "OUT.ts",
-            doc: "The file to write (required)",
+            doc: "The file to write, - for the standard output (required)",
         }],
         run: files::remux,
     },

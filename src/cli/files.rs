@@ -1,5 +1,6 @@
-//! `exstreamd probe` and `exstreamd remux`: about files alone, without daemon or database.
+//! `exstreamd probe` and `exstreamd remux`: about files and web addresses alone, without daemon or database.
 
+use std::ffi::OsStr;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -13,12 +14,14 @@ use super::format;
 use super::output::Output;
 use super::usage;
 use crate::channel::remux;
+use crate::clock::RealClock;
 use crate::config::{Config, Environment};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ffmpeg::Ffmpeg;
+use crate::library::{Location, range};
 use crate::media::format::{Treatment, Verdict};
 use crate::media::probe::Container;
-use crate::media::{FileSource, Format, FormatWish, Probe};
+use crate::media::{Format, FormatWish, Probe};
 use crate::system::Spawner;
 
 /// Shows what files are. One that cannot be read does not hide the others.
@@ -28,8 +31,13 @@ pub(super) fn probe(args: &Args, output: &mut Output) -> Result<()> {
     let mut all = Vec::new();
     let mut failed = None;
     for file in args.positional() {
-        let path = Path::new(file);
-        match probe_one(path, &config) {
+        let named = location(file, &config).map(|location| (location.to_string(), location));
+        let (file, location) = match named {
+            Ok((file, location)) => (file, Ok(location)),
+            // What is no address is not repeated either: it may hold a password.
+            Err(e) => ("?".to_owned(), Err(e)),
+        };
+        match location.and_then(|location| probe_one(&location, &config)) {
             Ok((probe, how)) => {
                 let format = judge.format(&probe);
                 let verdict = format.judge(&probe);
@@ -40,7 +48,7 @@ pub(super) fn probe(args: &Args, output: &mut Output) -> Result<()> {
                         .map(|reason| json!({"part": reason.part(), "reason": reason.to_string()}))
                         .collect();
                     all.push(json!({
-                        "file": path.to_string_lossy(),
+                        "file": file,
                         "probed_by": how,
                         "format": format,
                         "copied": verdict.treatment == Treatment::Copy,
@@ -49,14 +57,14 @@ pub(super) fn probe(args: &Args, output: &mut Output) -> Result<()> {
                         "probe": probe,
                     }));
                 } else {
-                    print(path, &probe, how, &format, &verdict, output)?;
+                    print(&file, &probe, how, &format, &verdict, output)?;
                 }
             }
             Err(e) if args.positional().len() == 1 && !output.json() => return Err(e),
             Err(e) => {
                 if output.json() {
                     let error = json!({"kind": e.kind().name(), "message": format!("{e:#}")});
-                    all.push(json!({"file": path.to_string_lossy(), "error": error}));
+                    all.push(json!({"file": file, "error": error}));
                 } else {
                     output.error(&e);
                 }
@@ -77,11 +85,22 @@ pub(super) fn probe(args: &Args, output: &mut Output) -> Result<()> {
     }
 }
 
-/// Our own probe, or ffprobe's where ours does not know the container.
-fn probe_one(path: &Path, config: &Config) -> Result<(Probe, &'static str)> {
-    let ours = FileSource::open(path).and_then(|file| crate::media::probe::probe(Arc::new(file)));
-    match ours {
-        Err(refused) if refused.kind() == ErrorKind::Unsupported => {
+/// What an argument means: a web address, or else a file.
+fn location(argument: &OsStr, config: &Config) -> Result<Location> {
+    match argument.to_str() {
+        Some(text) if text.contains("://") => {
+            let client = range::Client::new(Arc::new(RealClock), config.timeouts);
+            client.url(text).map(Location::Url)
+        }
+        _ => Ok(PathBuf::from(argument).into()),
+    }
+}
+
+/// Our own probe, or ffprobe's where ours does not know the container of a file.
+fn probe_one(location: &Location, config: &Config) -> Result<(Probe, &'static str)> {
+    let ours = location.open(None).and_then(crate::media::probe::probe);
+    match (ours, location) {
+        (Err(refused), Location::File(path)) if refused.kind() == ErrorKind::Unsupported => {
             let absolute =
                 std::path::absolute(path).map_err(|e| Error::io(path.display().to_string(), e))?;
             let runtime = tokio::runtime::Builder::new_current_thread()
@@ -98,11 +117,11 @@ fn probe_one(path: &Path, config: &Config) -> Result<(Probe, &'static str)> {
             let name = path.to_string_lossy();
             probed.map(|probe| (probe.refused(&name, &refused), "ffprobe"))
         }
-        ours => ours.map(|probe| (probe, "exstreamd")),
+        (ours, _) => ours.map(|probe| (probe, "exstreamd")),
     }
     .map_err(|e| {
-        let named = e.to_string().contains(&*path.to_string_lossy());
-        if named { e } else { e.context(path.display()) }
+        let named = e.to_string().contains(&location.to_string());
+        if named { e } else { e.context(location) }
     })
 }
 
@@ -143,14 +162,14 @@ impl Judge {
 }
 
 fn print(
-    path: &Path,
+    file: &str,
     probe: &Probe,
     how: &str,
     format: &Format,
     verdict: &Verdict,
     output: &mut Output,
 ) -> Result<()> {
-    output.line(format!("{}", path.display()))?;
+    output.line(file)?;
     let seconds = probe.length().round_ms() / 1000;
     let length = format!(
         "{}:{:02}:{:02}",
@@ -204,12 +223,23 @@ pub(super) fn remux(args: &Args, output: &mut Output) -> Result<()> {
     let Some(out) = args.raw("output") else {
         return Err(usage("the file to write is missing: add -o OUT.ts"));
     };
-    let inputs: Vec<PathBuf> = args.positional().iter().map(PathBuf::from).collect();
+    if out == "-" && output.json() {
+        return Err(usage(
+            "with -o - the stream is what is printed: leave out --json",
+        ));
+    }
+    let config = Config::load(args.config(), &Environment::of_process())?;
+    let inputs = args.positional().iter().map(|file| location(file, &config));
+    let inputs = inputs.collect::<Result<Vec<_>>>()?;
+    let files = inputs.iter().filter_map(|input| match input {
+        Location::File(path) => Some(path),
+        Location::Url(_) => None,
+    });
     let same = |input: &&PathBuf| {
         std::fs::canonicalize(input)
             .is_ok_and(|input| std::fs::canonicalize(out).is_ok_and(|out| out == input))
     };
-    if let Some(input) = inputs.iter().find(same) {
+    if let Some(input) = files.clone().find(same) {
         return Err(usage(format!(
             "{} is both read and written",
             input.display()
@@ -233,8 +263,11 @@ pub(super) fn remux(args: &Args, output: &mut Output) -> Result<()> {
 }
 
 /// Writes a file that is there as a whole or, when `write` fails, not at all. What is no ordinary file (a pipe,
-/// `/dev/null`) is written to as it comes.
+/// `/dev/null`, `-` for the standard output) is written to as it comes.
 fn write_whole<T>(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<T>) -> Result<T> {
+    if path == Path::new("-") {
+        return write(&mut std::io::stdout().lock());
+    }
     let shown = path.display();
     let ordinary = std::fs::metadata(path).map_or(true, |meta| meta.is_file());
     let mut part = path.as_os_str().to_owned();

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
@@ -95,8 +96,40 @@ pub struct Config {
     pub memory_bytes: u64,
     /// What is logged.
     pub log_level: log::LevelFilter,
+    /// How long servers that media is read from may take.
+    pub timeouts: Timeouts,
     /// The time zone; `None` takes the system's.
     pub zone: Option<String>,
+}
+
+/// How long a server that media is read from may leave us without bytes, by kind of server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// On this box.
+    pub local: Duration,
+    /// A Plex Media Server.
+    pub plex: Duration,
+    /// YouTube.
+    pub youtube: Duration,
+    /// archive.org.
+    pub archive: Duration,
+    /// Google Drive.
+    pub drive: Duration,
+    /// Any other.
+    pub other: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            local: Duration::from_secs(1),
+            plex: Duration::from_secs(60),
+            youtube: Duration::from_secs(10),
+            archive: Duration::from_secs(60),
+            drive: Duration::from_secs(30),
+            other: Duration::from_secs(30),
+        }
+    }
 }
 
 impl Default for Config {
@@ -116,6 +149,7 @@ impl Default for Config {
             clients: 0,
             memory_bytes: 0,
             log_level: log::LevelFilter::Info,
+            timeouts: Timeouts::default(),
             zone: None,
         }
     }
@@ -298,6 +332,66 @@ pub const KEYS: &[Key] = &[
         },
     },
     Key {
+        name: "timeouts.local",
+        kind: Kind::Number,
+        default: "1",
+        doc: "How many seconds a web server on this box may send nothing while media is read from it.",
+        set: |config, value| {
+            config.timeouts.local = seconds(&value.text())?;
+            Ok(())
+        },
+    },
+    Key {
+        name: "timeouts.plex",
+        kind: Kind::Number,
+        default: "60",
+        doc: "The same of a Plex Media Server.",
+        set: |config, value| {
+            config.timeouts.plex = seconds(&value.text())?;
+            Ok(())
+        },
+    },
+    Key {
+        name: "timeouts.youtube",
+        kind: Kind::Number,
+        default: "10",
+        doc: "The same of YouTube.",
+        set: |config, value| {
+            config.timeouts.youtube = seconds(&value.text())?;
+            Ok(())
+        },
+    },
+    Key {
+        name: "timeouts.archive",
+        kind: Kind::Number,
+        default: "60",
+        doc: "The same of archive.org, whose files may have to be fetched from a sleeping disk.",
+        set: |config, value| {
+            config.timeouts.archive = seconds(&value.text())?;
+            Ok(())
+        },
+    },
+    Key {
+        name: "timeouts.drive",
+        kind: Kind::Number,
+        default: "30",
+        doc: "The same of Google Drive.",
+        set: |config, value| {
+            config.timeouts.drive = seconds(&value.text())?;
+            Ok(())
+        },
+    },
+    Key {
+        name: "timeouts.other",
+        kind: Kind::Number,
+        default: "30",
+        doc: "The same of every other web server.",
+        set: |config, value| {
+            config.timeouts.other = seconds(&value.text())?;
+            Ok(())
+        },
+    },
+    Key {
         name: "time.zone",
         kind: Kind::Text,
         default: "\"\"",
@@ -398,6 +492,15 @@ fn port(text: &str) -> Result<u16, String> {
         Ok(port @ 1..) => Ok(port),
         _ => Err(format!(
             "{text} is not a port: expected a number from 1 to 65535"
+        )),
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    match text.parse() {
+        Ok(seconds @ 1..=600) => Ok(Duration::from_secs(seconds)),
+        _ => Err(format!(
+            "expected a number of seconds from 1 to 600, not {text}"
         )),
     }
 }

@@ -14,7 +14,7 @@ use std::ffi::OsString;
 use std::path::Path;
 
 pub use dirs::{Dirs, SERVICE_USER};
-pub use keys::{Cidr, Config, KEYS, Key, Kind};
+pub use keys::{Cidr, Config, KEYS, Key, Kind, Timeouts};
 pub use nearest::nearest;
 pub use zone::Zone;
 
@@ -274,6 +274,10 @@ mod tests {
         fails(
             from_file("[log]\nlevel = \"loud\""),
             &["log.level", "loud", "info"],
+        );
+        fails(
+            from_file("[timeouts]\nplex = 0"),
+            &["timeouts.plex", "1 to 600"],
         );
         fails(
             from_file("[http]\nadvertise = \"gopher://x\""),

@@ -6,11 +6,13 @@
 //! Must never: write below a root, call a missing mount a deletion, or stream.
 
 mod blocking;
+mod location;
 pub mod names;
 pub mod nfo;
 mod owner;
 pub mod probing;
 pub mod proposals;
+pub mod range;
 mod scan;
 pub mod skip;
 pub mod walk;
@@ -27,6 +29,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::store::{Id, Root, RootKind, Store};
 use crate::system::access;
 
+pub use location::Location;
 pub use probing::{Ffprobe, NativeProbe, ProbeFuture, ProbeReport};
 pub use scan::ScanReport;
 

@@ -51,7 +51,8 @@ fn two_hours_of_joins_keep_every_picture_in_its_place_and_every_counter_in_step(
             to: piece.to,
             offset: -piece.from,
         };
-        let mut reader = Reader::open(&piece.path, cut).unwrap();
+        let mut reader =
+            Reader::open(Arc::new(FileSource::open(&piece.path).unwrap()), cut).unwrap();
         let mut units = Vec::new();
         while !reader.ended() {
             units.extend(reader.batch(Ticks90k(i64::MAX)).unwrap());

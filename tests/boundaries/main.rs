@@ -84,7 +84,8 @@ fn splice(format: &Format, pieces: &[Piece], origin: Ticks90k) -> Spliced {
         };
         let to = at + (piece.to - piece.from);
         let part = splicer.push_feed(at, to);
-        let mut reader = Reader::open(&piece.path, cut).unwrap();
+        let mut reader =
+            Reader::open(Arc::new(FileSource::open(&piece.path).unwrap()), cut).unwrap();
         splicer.opened(part, reader.has_video(), reader.sound());
         while !reader.ended() {
             for unit in reader.batch(Ticks90k(i64::MAX)).unwrap() {

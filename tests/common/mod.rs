@@ -16,3 +16,4 @@ pub mod namespace;
 pub mod ts;
 pub mod tv;
 pub mod units;
+pub mod web;

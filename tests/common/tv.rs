@@ -78,7 +78,7 @@ impl Programming for Loop {
                 if at < stop {
                     let play = item.as_ref().map(|(path, probe)| Play {
                         item_id: 1,
-                        path: path.clone(),
+                        location: path.clone().into(),
                         device: "test".into(),
                         from: probe.start,
                         to: probe.end,
@@ -154,7 +154,8 @@ pub(crate) struct Tv {
     pub(crate) clock: SimClock,
     pub(crate) stations: Stations,
     pub(crate) reads: Reads,
-    hung: AtomicUsize,
+    /// Reads that wait for something that the test brings about.
+    pub(crate) hung: Arc<AtomicUsize>,
 }
 
 impl Tv {
@@ -178,7 +179,7 @@ impl Tv {
             clock,
             stations,
             reads,
-            hung: AtomicUsize::new(0),
+            hung: Arc::default(),
         }
     }
 
@@ -227,7 +228,7 @@ impl Tv {
             tokio::task::yield_now().await;
             let (running, waiting) = self.reads.load();
             let hung = self.hung.load(Relaxed);
-            let idle = running == hung && (waiting == 0 || hung > 0);
+            let idle = running <= hung && (waiting == 0 || hung > 0);
             let state = |s: StationStatus| (s.lead, s.counts, s.ring_bytes, s.listeners);
             let now: Vec<_> = self.stations.status().into_iter().map(state).collect();
             if idle && now == before {

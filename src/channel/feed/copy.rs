@@ -1,12 +1,14 @@
 //! Items that fit the format: demultiplexed in-process, never decoded.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
+
+use tokio::sync::watch;
 
 use super::{Cut, Event, Feed, Outlet};
 use crate::channel::splice::Sound;
 use crate::error::Result;
-use crate::media::{self, AccessUnit, Damage, Demuxer, FileSource, StreamKind, Ticks90k};
+use crate::library::Location;
+use crate::media::{self, AccessUnit, Damage, Demuxer, Source, StreamKind, Ticks90k};
 use crate::system::reads::Reads;
 
 /// Coded bytes read in one go; more only within a unit.
@@ -18,26 +20,27 @@ const BEGINNING: Ticks90k = Ticks90k(100 * 90);
 /// A stream that has not reached the cut this long after the other has ended.
 const TAIL: Ticks90k = Ticks90k(2 * 90_000);
 
-/// Starts copying `path`, which lies on `device`.
-pub fn start(reads: Reads, device: String, path: PathBuf, cut: Cut) -> Feed {
-    spawn(reads, device, cut, move || Reader::open(&path, cut))
+/// Starts copying what is at `location`: a file on `device`, or on a web server, which is a device of its own.
+pub fn start(reads: Reads, device: String, location: impl Into<Location>, cut: Cut) -> Feed {
+    let location = location.into();
+    let device = match &location {
+        Location::File(_) => device,
+        Location::Url(url) => url.server(),
+    };
+    spawn(reads, device, location, cut, Reader::open)
 }
 
-/// The same without its sound.
+/// The same of a file without its sound.
 pub(super) fn start_pictures(reads: Reads, device: String, path: PathBuf, cut: Cut) -> Feed {
-    spawn(reads, device, cut, move || {
-        Reader::open_pictures(&path, cut)
-    })
+    spawn(reads, device, path.into(), cut, Reader::open_pictures)
 }
 
-fn spawn(
-    reads: Reads,
-    device: String,
-    cut: Cut,
-    open: impl FnOnce() -> Result<Reader> + Send + 'static,
-) -> Feed {
+/// How a reader is made of an opened location.
+type Open = fn(Source, Cut) -> Result<Reader>;
+
+fn spawn(reads: Reads, device: String, location: Location, cut: Cut, open: Open) -> Feed {
     Feed::spawn(move |mut outlet| async move {
-        if let Err(error) = run(&reads, &device, cut, open, &mut outlet).await {
+        if let Err(error) = run(&reads, &device, location, cut, open, &mut outlet).await {
             // The channel has gone away when nobody receives.
             let _ = outlet.send(Event::Failed(error)).await;
         }
@@ -47,10 +50,14 @@ fn spawn(
 async fn run(
     reads: &Reads,
     device: &str,
+    location: Location,
     cut: Cut,
-    open: impl FnOnce() -> Result<Reader> + Send + 'static,
+    open: Open,
     outlet: &mut Outlet,
 ) -> Result<()> {
+    // Dropped with the feed: what it reads from a server that hangs ends then, and its thread is free.
+    let (_interest, wanted) = watch::channel(());
+    let open = move || open(location.open(Some(wanted))?, cut);
     let mut held = Held {
         reader: Some(reads.run(device, open).await?),
         reads,
@@ -118,18 +125,18 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Opens `path` at the cut. Blocks.
-    pub fn open(path: &Path, cut: Cut) -> Result<Self> {
-        Self::open_some(path, cut, false)
+    /// Opens `source` at the cut. Blocks.
+    pub fn open(source: Source, cut: Cut) -> Result<Self> {
+        Self::open_some(source, cut, false)
     }
 
-    /// Opens `path` at the cut and leaves its sound out. Blocks.
-    pub fn open_pictures(path: &Path, cut: Cut) -> Result<Self> {
-        Self::open_some(path, cut, true)
+    /// Opens `source` at the cut and leaves its sound out. Blocks.
+    pub fn open_pictures(source: Source, cut: Cut) -> Result<Self> {
+        Self::open_some(source, cut, true)
     }
 
-    fn open_some(path: &Path, cut: Cut, pictures_only: bool) -> Result<Self> {
-        let mut demuxer = media::open(Arc::new(FileSource::open(path)?))?;
+    fn open_some(source: Source, cut: Cut, pictures_only: bool) -> Result<Self> {
+        let mut demuxer = media::open(source)?;
         demuxer.seek(cut.from)?;
         let streams = demuxer.streams();
         let no_sound = streams.audio.is_none() || pictures_only;

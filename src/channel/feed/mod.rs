@@ -12,7 +12,8 @@ use tokio::task::JoinHandle;
 use super::Services;
 use super::programming::Play;
 use super::splice::Sound;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
+use crate::library::Location;
 use crate::media::probe::Container;
 use crate::media::{AccessUnit, CopyClass, Format, Ticks90k};
 
@@ -71,15 +72,21 @@ impl Way {
 
 /// Starts the stretch `cut` of `play` for a channel of `format`.
 pub fn start(services: &Services, format: Format, play: &Play, way: Way, cut: Cut) -> Feed {
-    match way {
-        Way::Copy => copy::start(
+    match (way, &play.location) {
+        (Way::Copy, location) => copy::start(
             services.reads.clone(),
             play.device.clone(),
-            play.path.clone(),
+            location.clone(),
             cut,
         ),
-        Way::Sound => sound::start(services, format, play, cut),
-        Way::Whole => transcode::start(services, format, play, cut),
+        (Way::Sound, Location::File(path)) => sound::start(services, format, play, path, cut),
+        (Way::Whole, Location::File(path)) => transcode::start(services, format, play, path, cut),
+        (_, Location::Url(url)) => {
+            let message = format!(
+                "{url} must be transcoded, and ffmpeg is given files only: copy it to a folder of the library"
+            );
+            Feed::failed(Error::new(ErrorKind::Unsupported, message))
+        }
     }
 }
 
@@ -118,6 +125,14 @@ impl Feed {
             wanted,
             task: tokio::spawn(run(outlet)),
         }
+    }
+
+    /// A feed that only says why there is none.
+    fn failed(error: Error) -> Self {
+        Self::spawn(|outlet| async move {
+            // The channel has gone away when nobody receives.
+            let _ = outlet.send(Event::Failed(error)).await;
+        })
     }
 
     /// The channel wants what is decoded up to `to`. Never takes back what was wanted before.

@@ -5,6 +5,7 @@
 //! the channel can: it fills in silence. A sound that fails or hangs is begun again at its place, and given
 //! up after some attempts; the pictures go on untouched.
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::transcode::{self, Transcoder};
@@ -29,16 +30,22 @@ const ATTEMPTS: u32 = 5;
 /// Attempts are counted anew after so much of it.
 const HEALTHY: Ticks90k = Ticks90k(30 * 90_000);
 
-/// Starts the stretch `cut` of `play` for a channel of `format`.
-pub(super) fn start(services: &Services, format: Format, play: &Play, cut: Cut) -> Feed {
+/// Starts the stretch `cut` of `play`, which lies at `path`, for a channel of `format`.
+pub(super) fn start(
+    services: &Services,
+    format: Format,
+    play: &Play,
+    path: &Path,
+    cut: Cut,
+) -> Feed {
     let transcoder = services.transcoder.get().cloned();
     let clock = services.clock.clone();
     let pictures = play.probe.video.is_some().then(|| {
-        let (reads, device, path) = (&services.reads, &play.device, &play.path);
-        copy::start_pictures(reads.clone(), device.clone(), path.clone(), cut)
+        let (reads, device) = (&services.reads, &play.device);
+        copy::start_pictures(reads.clone(), device.clone(), path.to_owned(), cut)
     });
     let job = Job {
-        path: play.path.clone(),
+        path: path.to_owned(),
         from: cut.from,
         to: cut.to,
         format,

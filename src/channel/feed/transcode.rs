@@ -1,6 +1,7 @@
 //! Items that do not fit the format: what differs is encoded by an ffmpeg of their own, whose stream is
 //! demultiplexed again, so that a client cannot tell where an item came from.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::io::AsyncReadExt;
@@ -28,8 +29,15 @@ pub struct Transcoder {
     pub spawner: Spawner,
 }
 
-/// Starts ffmpeg for the stretch `cut` of `play`. It runs only as fast as the channel takes its units.
-pub fn start(services: &Services, format: Format, play: &Play, cut: Cut) -> Feed {
+/// Starts ffmpeg for the stretch `cut` of `play`, which lies at `path`. It runs only as fast as the channel takes
+/// its units.
+pub(super) fn start(
+    services: &Services,
+    format: Format,
+    play: &Play,
+    path: &Path,
+    cut: Cut,
+) -> Feed {
     let transcoder = services.transcoder.get().cloned();
     // An item that we can read comes here when our own demuxer failed on it: then nothing of it is trusted.
     let class = match Way::of(play) {
@@ -41,7 +49,7 @@ pub fn start(services: &Services, format: Format, play: &Play, cut: Cut) -> Feed
         },
     };
     let job = Job {
-        path: play.path.clone(),
+        path: path.to_owned(),
         from: cut.from,
         to: cut.to,
         format,
@@ -51,10 +59,7 @@ pub fn start(services: &Services, format: Format, play: &Play, cut: Cut) -> Feed
     };
     match transcoder {
         Some(transcoder) => start_job(&transcoder, job, cut),
-        None => Feed::spawn(|outlet| async move {
-            // The channel has gone away when nobody receives.
-            let _ = outlet.send(Event::Failed(no_ffmpeg())).await;
-        }),
+        None => Feed::failed(no_ffmpeg()),
     }
 }
 

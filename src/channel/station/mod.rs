@@ -68,6 +68,8 @@ pub(super) struct Station {
     muxer: Muxer,
     feeds: Vec<ActiveFeed>,
     question: Option<Question>,
+    /// What comes behind this has been looked at, and need not be opened early.
+    looked_to: Option<Ticks90k>,
     /// No question about the timeline before this, after one that was answered badly.
     ask_again_at: Duration,
     /// What kind of bad answer was logged last, and when.
@@ -116,6 +118,7 @@ impl Station {
             ask_again_at: monotonic,
             complained: None,
             question: None,
+            looked_to: None,
             services,
             channel,
             shared,

@@ -13,6 +13,8 @@ use crate::media::Ticks90k;
 
 /// How much of the timeline is planned, and its feeds opened, ahead of the head.
 const PLAN: Ticks90k = Ticks90k(8 * 90_000);
+/// The same of what comes from a web server, which may have to wake a disk of its own.
+const PLAN_URL: Ticks90k = Ticks90k(20 * 90_000);
 /// Feeds that may be open, however short their entries are.
 const FEEDS: usize = 32;
 /// How long after a cold start the picture of an item that must be transcoded is asked for.
@@ -56,7 +58,9 @@ impl Station {
             return;
         }
         let planned = self.splicer.planned_to();
-        let enough = planned.is_some_and(|to| to >= self.head + PLAN);
+        let looked_at = planned.is_some() && planned == self.looked_to;
+        let ahead = if looked_at { PLAN } else { PLAN_URL };
+        let enough = planned.is_some_and(|to| to >= self.head + ahead);
         if enough || self.feeds.len() >= FEEDS || now < self.ask_again_at {
             return;
         }
@@ -87,7 +91,16 @@ impl Station {
         let from = self.plan_from();
         let at = self.pacer.utc_at(from);
         match answer {
-            Ok(entry) if entry.stop > at => self.append(entry, from),
+            Ok(entry) if entry.stop > at => {
+                let is_url = entry.play.as_ref().is_some_and(|play| !play.is_file());
+                let early = self.splicer.planned_to() >= Some(self.head + PLAN);
+                if early && !is_url {
+                    // It is asked for again when its time has come, and may be another one then.
+                    self.looked_to = Some(from);
+                } else {
+                    self.append(entry, from);
+                }
+            }
             // The slate has been put in its place meanwhile.
             Ok(entry) if entry.stop > entry.start => {}
             Ok(entry) => self.bad_answer(Error::new(

@@ -13,6 +13,7 @@ use crate::channel::ring::FileRef;
 use crate::channel::splice::PartId;
 use crate::error::{Error, ErrorKind};
 use crate::guard::Backoff;
+use crate::library::Location;
 use crate::media::Ticks90k;
 
 /// A feed from which nothing of use comes for this long while it is waited for is given up.
@@ -79,12 +80,13 @@ impl Station {
             to: play.to,
             offset,
         };
-        // Only what one file alone made can be read again from it.
-        active.origin = if active.way == Way::Copy {
-            let file = FileRef::new(play.device.clone(), play.path.clone(), offset);
-            self.tape.origin_of(file)
-        } else {
-            0
+        // Only what one file alone made can be read again from it. Web servers are not asked twice.
+        active.origin = match &play.location {
+            Location::File(path) if active.way == Way::Copy => {
+                let file = FileRef::new(play.device.clone(), path.clone(), offset);
+                self.tape.origin_of(file)
+            }
+            _ => 0,
         };
         let format = self.channel.format;
         active.feed = Some(feed::start(&self.services, format, play, active.way, cut));
@@ -183,7 +185,7 @@ impl Station {
         }
         active.failures += 1;
         let now = self.services.clock.monotonic();
-        let can_transcode = self.services.can_transcode();
+        let can_transcode = self.services.can_transcode() && active.play.is_file();
         match error.kind() {
             ErrorKind::Damaged | ErrorKind::Unsupported | ErrorKind::Internal => {
                 // What our demultiplexers cannot read, ffmpeg often can.
@@ -216,6 +218,6 @@ impl Station {
         } else {
             log::Level::Debug
         };
-        log::log!(level, CHANNEL = number, ITEM = active.play.item_id, ERROR_KIND = error.kind().name(); "channel {number} cannot go on with {}: {error:#}", active.play.path.display());
+        log::log!(level, CHANNEL = number, ITEM = active.play.item_id, ERROR_KIND = error.kind().name(); "channel {number} cannot go on with {}: {error:#}", active.play.location);
     }
 }
