@@ -48,6 +48,7 @@ CREATE TABLE items (
     year             INTEGER CHECK (year BETWEEN 0 AND 65535), -- year of release
     date             TEXT    CHECK (date <> ''),     -- release or first airing, YYYY-MM-DD
     plot             TEXT    CHECK (plot <> ''),     -- description
+    facets           TEXT,    -- genres, people and the like: a JSON object of lists of texts; NULL when nothing is known
     added_ms         INTEGER NOT NULL, -- when it was first seen
     missing_since_ms INTEGER, -- since when its file is gone from a directory that is there; NULL while it is there
     probe_state      TEXT    NOT NULL DEFAULT 'pending' CHECK (probe_state IN ('pending', 'known', 'waiting', 'broken')),
@@ -57,6 +58,11 @@ CREATE TABLE items (
     end_90k          INTEGER, -- where it ends, as in the probe; NULL unless known
     shape_id         INTEGER REFERENCES shapes (id), -- the probe as formats see it; NULL unless known
     probe_reason     TEXT,    -- why it cannot be played, for people; NULL unless broken
+    width            INTEGER, -- columns of the picture, as in the probe; NULL unless known or without a picture
+    height           INTEGER, -- its lines, likewise
+    bit_depth        INTEGER, -- bits per sample, likewise
+    video_codec      TEXT,    -- codec of the picture, likewise; NULL too when no channel can have it
+    chapters         INTEGER, -- number of chapters; NULL unless known
     CHECK ((probe_state = 'known') = (probe IS NOT NULL)),
     CHECK ((probe IS NULL) = (start_90k IS NULL) AND (probe IS NULL) = (end_90k IS NULL)),
     CHECK ((probe IS NULL) = (shape_id IS NULL)),
@@ -70,6 +76,79 @@ CREATE INDEX items_by_shape ON items (shape_id) WHERE shape_id IS NOT NULL;
 CREATE INDEX items_playable ON items (path, kind, show COLLATE NOCASE, shape_id, start_90k, end_90k, probe_state, missing_since_ms)
     WHERE probe_state = 'known' AND missing_since_ms IS NULL;
 CREATE INDEX items_missing ON items (missing_since_ms) WHERE missing_since_ms IS NOT NULL;
+-- All that a search compares, so that it never reads the rows: those are big, for the probe is in them.
+CREATE INDEX items_facts ON items (year, kind, date, title, season, episode, root_id, added_ms, missing_since_ms, probe_state,
+    start_90k, end_90k, width, height, bit_depth, video_codec, chapters);
+
+-- The facets of items one by one, for searches; kept by the triggers below.
+CREATE TABLE item_facets (
+    field   TEXT    NOT NULL, -- which, as in items.facets
+    value   TEXT    NOT NULL COLLATE NOCASE, -- one of its texts
+    item_id INTEGER NOT NULL REFERENCES items (id) ON DELETE CASCADE, -- whose
+    PRIMARY KEY (field, value, item_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX item_facets_by_item ON item_facets (item_id);
+
+-- The words of items for searches, by the item's key; the values of a list stand apart by U+E000. Kept by the triggers below.
+CREATE VIRTUAL TABLE item_words USING fts5 (
+    title, show_title, plot, genre, show_genre, tag, show_tag, country, studio, show_studio, director, writer, actor, artist,
+    album, mood, style, content = '', contentless_delete = 1, tokenize = 'unicode61 remove_diacritics 2'
+);
+-- Every word that occurs, and every place where it does.
+CREATE VIRTUAL TABLE item_terms USING fts5vocab (item_words, 'row');
+CREATE VIRTUAL TABLE item_places USING fts5vocab (item_words, 'instance');
+
+CREATE TRIGGER items_found AFTER INSERT ON items BEGIN
+    INSERT INTO item_words (rowid, title, show_title, plot, genre, show_genre, tag, show_tag, country, studio, show_studio,
+        director, writer, actor, artist, album, mood, style)
+    SELECT id, title, show, plot, genre, show_genre, tag, show_tag, country, studio, show_studio, director, writer, actor,
+        artist, album, mood, style FROM item_texts WHERE id = new.id;
+    INSERT INTO item_facets (field, value, item_id)
+    SELECT DISTINCT lists.key, value.value, new.id FROM json_each(new.facets) AS lists, json_each(lists.value) AS value
+    WHERE true ON CONFLICT DO NOTHING;
+END;
+CREATE TRIGGER items_renamed AFTER UPDATE OF title, show, plot, facets ON items
+WHEN (old.title, old.show, old.plot, old.facets) IS NOT (new.title, new.show, new.plot, new.facets) BEGIN
+    DELETE FROM item_words WHERE rowid = old.id;
+    DELETE FROM item_facets WHERE item_id = old.id;
+    INSERT INTO item_words (rowid, title, show_title, plot, genre, show_genre, tag, show_tag, country, studio, show_studio,
+        director, writer, actor, artist, album, mood, style)
+    SELECT id, title, show, plot, genre, show_genre, tag, show_tag, country, studio, show_studio, director, writer, actor,
+        artist, album, mood, style FROM item_texts WHERE id = new.id;
+    INSERT INTO item_facets (field, value, item_id)
+    SELECT DISTINCT lists.key, value.value, new.id FROM json_each(new.facets) AS lists, json_each(lists.value) AS value
+    WHERE true ON CONFLICT DO NOTHING;
+END;
+CREATE TRIGGER items_removed AFTER DELETE ON items BEGIN
+    DELETE FROM item_words WHERE rowid = old.id;
+END;
+
+-- The texts of an item as item_words takes them.
+CREATE VIEW item_texts AS
+SELECT id, title, show, plot,
+    (SELECT group_concat(value, ' ' || char(57344) || ' ') FROM json_each(facets, '$.genre')) AS genre,
+    (SELECT group_concat(value, ' ' || char(57344) || ' ') FROM json_each(facets, '$.show_genre')) AS show_genre,
+    (SELECT group_concat(value, ' ' || char(57344) || ' ') FROM json_each(facets, '$.tag')) AS tag,
+    (SELECT group_concat(value, ' ' || char(57344) || ' ') FROM json_each(facets, '$.show_tag')) AS show_tag,
+    (SELECT group_concat(value, ' ' || char(57344) || ' ') FROM json_each(facets, '$.country')) AS country,
+    (SELECT group_concat(value, ' ' || char(57344) || ' ') FROM json_each(facets, '$.studio')) AS studio,
+    (SELECT group_concat(value, ' ' || char(57344) || ' ') FROM json_each(facets, '$.show_studio')) AS show_studio,
+    (SELECT group_concat(value, ' ' || char(57344) || ' ') FROM json_each(facets, '$.director')) AS director,
+    (SELECT group_concat(value, ' ' || char(57344) || ' ') FROM json_each(facets, '$.writer')) AS writer,
+    (SELECT group_concat(value, ' ' || char(57344) || ' ') FROM json_each(facets, '$.actor')) AS actor,
+    (SELECT group_concat(value, ' ' || char(57344) || ' ') FROM json_each(facets, '$.artist')) AS artist,
+    (SELECT group_concat(value, ' ' || char(57344) || ' ') FROM json_each(facets, '$.album')) AS album,
+    (SELECT group_concat(value, ' ' || char(57344) || ' ') FROM json_each(facets, '$.mood')) AS mood,
+    (SELECT group_concat(value, ' ' || char(57344) || ' ') FROM json_each(facets, '$.style')) AS style
+FROM items;
+
+-- Smart collections: what a query finds, by name.
+CREATE TABLE collections (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    name       TEXT NOT NULL UNIQUE COLLATE NOCASE CHECK (name <> ''), -- as the user wrote it
+    query      TEXT NOT NULL CHECK (query <> ''), -- what it finds, in the query language
+    created_ms INTEGER NOT NULL -- when it was made
+) STRICT;
 
 -- Channels.
 CREATE TABLE channels (

@@ -166,6 +166,61 @@ fn commands_say_the_same_with_and_without_a_daemon() {
         "7.5 Den",
     );
     check(&instance, &["guide", "7.5", "--hours", "1"], 0, "Den");
+    check(
+        &instance,
+        &["library", "search", "type:episode AND den"],
+        0,
+        "Den 1x1",
+    );
+    check(
+        &instance,
+        &["library", "search", "den AND NOT type:episode"],
+        0,
+        "Den 1x1",
+    );
+    check(
+        &instance,
+        &["library", "search", "type:movie"],
+        0,
+        "nothing",
+    );
+    check(
+        &instance,
+        &["library", "search", "titel:x"],
+        1,
+        "did you mean title?",
+    );
+    check(
+        &instance,
+        &["collection", "set", "Firsts", "episode_number:1"],
+        0,
+        "Firsts",
+    );
+    check(&instance, &["collection", "list"], 0, "episode_number:1");
+    check(
+        &instance,
+        &["library", "search", "smart_collection:Firsts"],
+        0,
+        "Den 1x1",
+    );
+    check(
+        &instance,
+        &["collection", "set", "Firsts", "smart_collection:firsts"],
+        1,
+        "contains itself",
+    );
+    check(
+        &instance,
+        &["collection", "remove", "firsts"],
+        0,
+        "stay as they are",
+    );
+    check(
+        &instance,
+        &["collection", "remove", "firsts"],
+        1,
+        "no collection",
+    );
     check(&instance, &["channel", "remove", "7.5"], 0, "7.5");
     check(&instance, &["channel", "show", "7.5"], 1, "7.5");
     check(&instance, &["library", "scan"], 0, "1 video");

@@ -189,8 +189,8 @@ fn what_webm_usually_holds_is_named() {
         let source = Arc::new(FileSource::open(&path).unwrap());
         let found = probe(source.clone()).unwrap();
         let class = Format::default().copy_class(&found);
-        let reason = format!("video: {video} does not fit a channel of H.264; ")
-            + &format!("audio: {audio} does not fit a channel of AAC");
+        let reason = format!("video: {video} cannot be copied into a transport stream; ")
+            + &format!("audio: {audio} cannot be copied into a transport stream");
         let both = CopyClass::Transcode {
             video: true,
             audio: true,

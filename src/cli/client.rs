@@ -257,6 +257,19 @@ fn failure(status: u16, body: &[u8]) -> Error {
     )
 }
 
+/// Text as the value of a query parameter (RFC 3986 section 2.1).
+pub(super) fn escaped(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut out, byte| {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                out.push(byte.into());
+            }
+            byte => out.push_str(&format!("%{byte:02X}")),
+        }
+        out
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,7 +2,7 @@
 
 use super::args::Args;
 use super::output::Output;
-use super::{channel, files, guide, library, serve, setup, skeleton};
+use super::{channel, collection, files, guide, library, serve, setup, skeleton};
 use crate::error::Result;
 
 /// An option of a command.
@@ -209,6 +209,14 @@ pub const COMMANDS: &[Command] = &[
         run: library::scan,
     },
     Command {
+        name: "library search",
+        args: "QUERY…",
+        count: (1, MANY),
+        doc: "Find items: type:movie AND genre:comedy AND release_date:[1980 TO 1989]",
+        options: &[opt("limit", "N", "At most so many (100)")],
+        run: library::search,
+    },
+    Command {
         name: "library unplayable",
         args: "[FOLDER…]",
         count: (0, MANY),
@@ -223,6 +231,30 @@ pub const COMMANDS: &[Command] = &[
         doc: "Forget folders and their items; the files stay as they are",
         options: &[],
         run: library::remove,
+    },
+    Command {
+        name: "collection set",
+        args: "NAME QUERY…",
+        count: (2, MANY),
+        doc: "Make a smart collection, or change what it finds; queries may name others: smart_collection:\"NAME\"",
+        options: &[],
+        run: collection::set,
+    },
+    Command {
+        name: "collection list",
+        args: "",
+        count: (0, 0),
+        doc: "List the smart collections",
+        options: &[],
+        run: collection::list,
+    },
+    Command {
+        name: "collection remove",
+        args: "NAME",
+        count: (1, 1),
+        doc: "Remove a smart collection; its items stay as they are",
+        options: &[],
+        run: collection::remove,
     },
     Command {
         name: "channel add",

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::args::Args;
-use super::client::Client;
+use super::client::{Client, escaped};
+use super::collection::text;
 use super::output::Output;
 use super::usage;
 use crate::bail;
@@ -240,6 +241,72 @@ pub(super) fn scan(args: &Args, output: &mut Output) -> Result<()> {
     } else {
         Ok(())
     }
+}
+
+/// Finds items by a query.
+pub(super) fn search(args: &Args, output: &mut Output) -> Result<()> {
+    let query = text(args.positional());
+    let limit: usize = match args.option("limit")?.map(str::parse) {
+        None => 100,
+        Some(Ok(n)) => n,
+        Some(Err(_)) => return Err(usage("--limit takes a number")),
+    };
+    let client = Client::connect(args)?;
+    let (mut found, mut after): (Vec<Value>, i64) = (Vec::new(), 0);
+    let mut more = true;
+    while more && found.len() < limit {
+        let page: Value = client.get(&format!(
+            "/api/v1/items?query={}&after={after}&limit={}",
+            escaped(&query),
+            (limit - found.len()).min(1000)
+        ))?;
+        more = page
+            .get("more")
+            .and_then(Value::as_bool)
+            .unwrap_or_default();
+        let items = page
+            .get("items")
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default();
+        after = items.last().map_or(after, |item| number(item, "id"));
+        more &= !items.is_empty();
+        found.extend(items);
+    }
+    client.close();
+    if output.json() {
+        return output.value(&found);
+    }
+    if found.is_empty() {
+        return output.line("nothing in the library is like that");
+    }
+    let rows: Vec<Vec<String>> = found
+        .iter()
+        .map(|item| {
+            let title = match (field(item, "show"), item.get("season"), item.get("episode")) {
+                ("", ..) => field(item, "title").to_owned(),
+                (show, Some(Value::Number(s)), Some(Value::Number(e))) => {
+                    format!("{show} {s}x{e} {}", field(item, "title"))
+                }
+                (show, ..) => format!("{show}: {}", field(item, "title")),
+            };
+            let year = match number(item, "year") {
+                0 => String::new(),
+                year => year.to_string(),
+            };
+            vec![
+                number(item, "id").to_string(),
+                field(item, "kind").to_owned(),
+                year,
+                title,
+            ]
+        })
+        .collect();
+    output.table(&["ID", "KIND", "YEAR", "TITLE"], &rows)?;
+    if more {
+        output.line("there are more: --limit shows them")?;
+    }
+    Ok(())
 }
 
 /// Removes folders.

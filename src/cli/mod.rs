@@ -9,6 +9,7 @@ mod ask;
 mod become_owner;
 mod channel;
 mod client;
+mod collection;
 mod commands;
 mod files;
 mod format;

@@ -7,14 +7,16 @@ use super::help;
 use crate::config::{KEYS, Kind};
 use crate::http::{Place, ROUTES};
 use crate::metrics::FAMILIES;
+use crate::schedule::query::{FIELDS, FieldKind};
 
 /// Every page: its file name and its text, in Markdown.
-pub fn pages() -> [(&'static str, String); 4] {
+pub fn pages() -> [(&'static str, String); 5] {
     [
         ("config.md", config()),
         ("commands.md", commands()),
         ("http.md", http()),
         ("metrics.md", metrics()),
+        ("query.md", query()),
     ]
 }
 
@@ -119,6 +121,39 @@ fn metrics() -> String {
             label => format!("`{label}`"),
         };
         let _ = writeln!(out, "| `{}` | {label} | {} |", family.name, family.help);
+    }
+    out
+}
+
+fn query() -> String {
+    let mut out = String::from(
+        "# Queries\n\nFor `exstreamd library search`, `exstreamd collection set` and `/api/v1/items?query=`. The syntax is that of \
+         Apache Lucene's classic query parser, as in ErsatzTV.\n\n\
+         | written | finds |\n|---|---|\n\
+         | `alien` | the word in the title; capitals and accents do not matter |\n\
+         | `genre:\"science fiction\"` | words beside each other |\n\
+         | `title:star*`, `title:*wars`, `title:st?r` | `*` is any letters, `?` one |\n\
+         | `minutes:[60 TO 90]`, `release_date:[1980 TO 1989]`, `year:{1999 TO *]` | a range: square brackets with, curly ones without the end, `*` open |\n\
+         | `a AND b`, `a OR b`, `NOT a`, `+a`, `-a`, `(a OR b) AND c` | combinations; where something is required, what is not changes nothing: use parentheses |\n\
+         | `genre:*` | what has a genre at all |\n\
+         | `released_inthelast:\"3 weeks\"` | by age: days, weeks, months or years |\n\
+         | `smart_collection:\"Old films\"` | what another query finds |\n\
+         | `*:*` | everything |\n\n\
+         A backslash takes the next character as it is. An episode is also found by what its season or its show is like: \
+         `type:show AND genre:comedy` finds all episodes of comedies.\n\n\
+         | field | compared | |\n|---|---|---|\n",
+    );
+    for field in FIELDS {
+        let kind = match field.kind {
+            FieldKind::Text => "by words",
+            FieldKind::Word => "as a whole",
+            FieldKind::Number => "as a number",
+            FieldKind::Date => "as a day",
+            FieldKind::Age => "by age",
+            FieldKind::Anniversary => "",
+            FieldKind::Smart => "by name",
+        };
+        let _ = writeln!(out, "| `{}` | {kind} | {} |", field.name, field.about);
     }
     out
 }

@@ -3,10 +3,12 @@
 //! Pure text from rows that the caller fetched: never queries, never knows a request. Programmes are
 //! written one by one, so that a guide of any length needs the memory of one programme.
 
+mod facets;
 pub mod m3u;
 mod text;
 pub mod xmltv;
 
+pub use facets::{Facet, Facets};
 pub use m3u::m3u;
 
 use serde::{Deserialize, Serialize};

@@ -2,7 +2,7 @@
 
 use hyper::Method;
 
-use super::api::{channels, guide as programmes, libraries, status};
+use super::api::{channels, collections, guide as programmes, items, libraries, status};
 use super::router::{Answer, Call, Place, Route};
 use super::{guide, health, page, stream, tuner};
 
@@ -212,6 +212,34 @@ pub const ROUTES: &[Route] = &[
         Place::House,
         "Starter channels for what the library holds",
         |call| Box::pin(channels::propose(call)),
+    ),
+    route(
+        Method::GET,
+        "/api/v1/items",
+        Place::House,
+        "Items of the library by key, at most 1,000 at a time; `?query=` in the query language, `?after=` id of the last one, `?limit=`",
+        |call| Box::pin(items::find(call)),
+    ),
+    route(
+        Method::GET,
+        "/api/v1/collections",
+        Place::House,
+        "The smart collections",
+        |call| Box::pin(collections::list(call)),
+    ),
+    route(
+        Method::POST,
+        "/api/v1/collections",
+        Place::Control,
+        "Make a smart collection, or change its query: `{name, query}`",
+        |call| Box::pin(collections::set(call)),
+    ),
+    route(
+        Method::DELETE,
+        "/api/v1/collections",
+        Place::Control,
+        "Remove a smart collection: `?name=`",
+        |call| Box::pin(collections::remove(call)),
     ),
     route(
         Method::GET,

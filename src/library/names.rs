@@ -8,7 +8,7 @@ pub(crate) use title::printable;
 
 use std::path::Path;
 
-use crate::guide::{ItemKind, Metadata};
+use crate::guide::{Facets, ItemKind, Metadata};
 use crate::store::RootKind;
 
 use episode::{AirDate, Marker, SeasonFolder};
@@ -20,6 +20,8 @@ pub struct Named {
     pub kind: ItemKind,
     /// Titles and numbers. `title` is never empty.
     pub metadata: Metadata,
+    /// Genres, people and the like: names have none, NFO files add them.
+    pub facets: Facets,
 }
 
 /// Folders of a disc image that say nothing about the film in them.
@@ -97,6 +99,7 @@ impl Names {
                 year: best.year,
                 ..Metadata::default()
             },
+            facets: Facets::default(),
         }
     }
 
@@ -111,6 +114,7 @@ impl Names {
                 date: date.map(|d| d.date),
                 ..Metadata::default()
             },
+            facets: Facets::default(),
         }
     }
 
@@ -247,6 +251,7 @@ impl Names {
         Named {
             kind: ItemKind::Episode,
             metadata,
+            facets: Facets::default(),
         }
     }
 

@@ -12,7 +12,7 @@ use quick_xml::events::Event;
 
 use super::names::{Named, printable};
 use crate::error::Result;
-use crate::guide::{ItemKind, Metadata};
+use crate::guide::{Facet, Facets, ItemKind, Metadata};
 use crate::media::{FileSource, ReadAt};
 
 /// What is read of a file; real ones with a hundred actors stay below a tenth of it.
@@ -60,6 +60,8 @@ pub struct Nfo {
     pub date: Option<String>,
     /// Description.
     pub plot: Option<String>,
+    /// Genres, people and the like.
+    pub facets: Facets,
 }
 
 /// Reads the NFO file at `path`; `None` when it holds none of the descriptions that we know.
@@ -85,6 +87,7 @@ pub fn parse(bytes: &[u8]) -> Option<Nfo> {
     let mut found: Option<Nfo> = None;
     let mut elements: Vec<String> = Vec::new();
     let mut value = String::new();
+    let mut key_of = None;
     loop {
         match reader.read_event() {
             Ok(Event::Start(start)) => {
@@ -95,6 +98,7 @@ pub fn parse(bytes: &[u8]) -> Option<Nfo> {
                 if elements.is_empty() {
                     begin(&mut found, &name);
                 }
+                key_of = (name == "uniqueid").then(|| key_at(&start)).flatten();
                 elements.push(name);
                 value.clear();
             }
@@ -105,6 +109,15 @@ pub fn parse(bytes: &[u8]) -> Option<Nfo> {
                     && let Some(nfo) = &mut found
                 {
                     nfo.take(&name, &value);
+                    if let Some(facet) = key_of.take() {
+                        nfo.facets.add(facet, &value);
+                    }
+                }
+                // Of people inside elements, only the names of actors count: not their roles and pictures.
+                if let (Some(nfo), [_, outer]) = (&mut found, elements.as_slice())
+                    && (outer == "actor" && name == "name")
+                {
+                    nfo.facets.add(Facet::Actor, &printable(&value));
                 }
                 value.clear();
             }
@@ -150,6 +163,7 @@ fn begin(found: &mut Option<Nfo>, name: &str) {
             year: None,
             date: None,
             plot: None,
+            facets: Facets::default(),
         });
     }
 }
@@ -158,6 +172,17 @@ fn begin(found: &mut Option<Nfo>, name: &str) {
 fn push(value: &mut String, text: &str) {
     if value.len() < MAX_PLOT * 4 {
         value.push_str(text);
+    }
+}
+
+/// Whose key a `<uniqueid type="…">` is.
+fn key_at(start: &quick_xml::events::BytesStart<'_>) -> Option<Facet> {
+    let kind = start.try_get_attribute("type").ok()??;
+    match kind.value.as_ref() {
+        "imdb" => Some(Facet::Imdb),
+        "tmdb" => Some(Facet::Tmdb),
+        "tvdb" => Some(Facet::Tvdb),
+        _ => None,
     }
 }
 
@@ -201,6 +226,24 @@ impl Nfo {
             }
             _ => {}
         }
+        let facet = match element {
+            "genre" => Facet::Genre,
+            "tag" => Facet::Tag,
+            "country" => Facet::Country,
+            "studio" => Facet::Studio,
+            "director" => Facet::Director,
+            "credits" => Facet::Writer,
+            "artist" => Facet::Artist,
+            "album" => Facet::Album,
+            "mood" => Facet::Mood,
+            "style" => Facet::Style,
+            "mpaa" => Facet::ContentRating,
+            _ => return,
+        };
+        // Several in one element, as some programs write them: "Action / Comedy".
+        for part in value.split(" / ") {
+            self.facets.add(facet, &printable(part));
+        }
     }
 
     /// Corrects what the names said. A `tvshow.nfo` corrects the show's title alone.
@@ -209,6 +252,18 @@ impl Nfo {
         if self.kind == NfoKind::Show {
             if named.kind == ItemKind::Episode && self.title.is_some() {
                 m.show.clone_from(&self.title);
+            }
+            if named.kind == ItemKind::Episode {
+                for (from, to) in [
+                    (Facet::Genre, Facet::ShowGenre),
+                    (Facet::Tag, Facet::ShowTag),
+                    (Facet::Studio, Facet::ShowStudio),
+                    (Facet::ContentRating, Facet::ShowContentRating),
+                ] {
+                    for value in self.facets.of(from) {
+                        named.facets.add(to, value);
+                    }
+                }
             }
             return;
         }
@@ -244,6 +299,7 @@ impl Nfo {
         replace(&mut m.year, self.year.or(dated));
         replace(&mut m.date, self.date.clone());
         replace(&mut m.plot, self.plot.clone());
+        named.facets.extend(&self.facets);
     }
 }
 

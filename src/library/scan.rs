@@ -298,6 +298,7 @@ fn identify(root: &Root, batch: &[Fresh], shows: &HashSet<PathBuf>) -> Vec<Scann
             mtime_ns: fresh.file.mtime_ns,
             kind: named.kind,
             metadata: named.metadata,
+            facets: named.facets,
         });
     }
     items

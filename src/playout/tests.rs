@@ -63,6 +63,7 @@ impl Station {
             size_bytes: 1,
             mtime_ns: *length,
             kind: ItemKind::Movie,
+            facets: Default::default(),
             metadata: Metadata {
                 title: format!("Film {n}"),
                 ..Metadata::default()

@@ -16,6 +16,7 @@ mod loops;
 mod order;
 mod planned;
 mod program;
+pub mod query;
 mod span;
 mod state;
 #[cfg(test)]

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::clock::UtcMs;
 use crate::error::{Error, ErrorKind, Result};
-use crate::guide::ItemKind;
+use crate::guide::{Facets, ItemKind};
 use crate::media::format::shape_of;
 use crate::media::{Probe, Ticks90k};
 use crate::schedule::Playable;
@@ -42,6 +42,18 @@ impl Store {
             .map_err(|e| fail::sql(&format!("reading item {id}"), e))?
             .ok_or_else(|| no_item(id))
         })
+        .await
+    }
+
+    /// The items of these keys that there are, by key; at most [`MAX_PAGE`] are looked up.
+    pub async fn items(&self, ids: &[Id]) -> Result<Vec<Item>> {
+        let ids = serde_json::to_string(&ids[..ids.len().min(MAX_PAGE)]).unwrap_or_default();
+        self.items_where(
+            "id IN (SELECT value FROM json_each(?))",
+            vec![Value::Text(ids)],
+            0,
+            MAX_PAGE,
+        )
         .await
     }
 
@@ -200,7 +212,10 @@ impl Store {
                 let shape = known.as_ref().map(|(.., shape)| shapes::id_of(db, shape));
                 db.execute(
                     "UPDATE items SET probe_state = ?4, probe = ?5, start_90k = ?6, end_90k = ?7, shape_id = ?8, \
-                     probe_reason = ?9 WHERE id = ?1 AND size_bytes = ?2 AND mtime_ns = ?3",
+                     probe_reason = ?9, width = json_extract(?5, '$.video.width'), \
+                     height = json_extract(?5, '$.video.height'), bit_depth = json_extract(?5, '$.video.bit_depth'), \
+                     video_codec = json_extract(?5, '$.video.codec'), chapters = json_array_length(?5, '$.chapters') \
+                     WHERE id = ?1 AND size_bytes = ?2 AND mtime_ns = ?3",
                     params![
                         id,
                         size,
@@ -402,17 +417,18 @@ fn upsert(
     let mut select = db.prepare("SELECT id, size_bytes, mtime_ns FROM items WHERE path = ?1")?;
     let mut insert = db.prepare(
         "INSERT INTO items (title, show, season, episode, episode_end, year, date, plot, kind, \
-         root_id, size_bytes, mtime_ns, path, added_ms) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) RETURNING id",
+         root_id, size_bytes, mtime_ns, facets, path, added_ms) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) RETURNING id",
     )?;
     let mut update = db.prepare(
         "UPDATE items SET title = ?1, show = ?2, season = ?3, episode = ?4, episode_end = ?5, year = ?6, \
-         date = ?7, plot = ?8, kind = ?9, root_id = ?10, size_bytes = ?11, mtime_ns = ?12, missing_since_ms = NULL \
-         WHERE path = ?13",
+         date = ?7, plot = ?8, kind = ?9, root_id = ?10, size_bytes = ?11, mtime_ns = ?12, facets = ?13, \
+         missing_since_ms = NULL WHERE path = ?14",
     )?;
     let mut forget = db.prepare(
         "UPDATE items SET probe_state = 'pending', probe = NULL, start_90k = NULL, end_90k = NULL, \
-         shape_id = NULL, probe_reason = NULL WHERE id = ?1",
+         shape_id = NULL, probe_reason = NULL, width = NULL, height = NULL, bit_depth = NULL, video_codec = NULL, \
+         chapters = NULL WHERE id = ?1",
     )?;
     let mut outcomes = Vec::with_capacity(found.len());
     for item in found {
@@ -434,7 +450,8 @@ fn upsert(
         );
         let path = path_bytes(&item.path);
         let word = item.kind.word();
-        let values: [&dyn ToSql; 13] = [
+        let facets = facets_of(&item.facets);
+        let values: [&dyn ToSql; 14] = [
             &title,
             &show,
             &m.season,
@@ -447,6 +464,7 @@ fn upsert(
             &root,
             &size,
             &item.mtime_ns,
+            &facets,
             &path,
         ];
         outcomes.push(match known {
@@ -466,6 +484,14 @@ fn upsert(
         });
     }
     Ok(outcomes)
+}
+
+/// As JSON; lists of texts cannot fail to become that.
+fn facets_of(facets: &Facets) -> Option<String> {
+    match facets.is_empty() {
+        true => None,
+        false => serde_json::to_string(facets).ok(),
+    }
 }
 
 fn item_of(row: &Row<'_>) -> rusqlite::Result<Item> {

@@ -5,6 +5,7 @@
 //! One process at a time holds a data directory. Must never: decide anything, or hold a statement open between calls.
 
 mod channels;
+mod collections;
 mod convert;
 mod fail;
 mod items;
@@ -16,6 +17,7 @@ mod pulse;
 mod readers;
 mod roots;
 pub mod rows;
+mod search;
 mod shapes;
 mod timeline;
 mod unplayable;
@@ -34,8 +36,10 @@ use crate::clock::SharedClock;
 use crate::error::{Error, ErrorKind, Result};
 use pulse::Pulse;
 
+pub use collections::SmartCollection;
 pub use open::{DATABASE_FILE, LOCK_FILE, OpenStore, lies_on_network};
 pub use rows::*;
+pub use search::Today;
 
 /// The most rows that one call returns; callers page on.
 pub const MAX_PAGE: usize = 1000;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::UtcMs;
 use crate::error::{Error, ErrorKind, Result};
-use crate::guide::{ItemKind, Metadata};
+use crate::guide::{Facets, ItemKind, Metadata};
 use crate::media::{Format, Probe, Ticks90k};
 pub use crate::schedule::Collection;
 use crate::schedule::{Loop, Pick, PlayOrder, Program, Role};
@@ -97,6 +97,8 @@ pub struct ScannedItem {
     pub kind: ItemKind,
     /// Titles.
     pub metadata: Metadata,
+    /// Genres, people and the like.
+    pub facets: Facets,
 }
 
 /// What a scanned file was to the database.

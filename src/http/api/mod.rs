@@ -2,7 +2,9 @@
 //! is not.
 
 pub(super) mod channels;
+pub(super) mod collections;
 pub(super) mod guide;
+pub(super) mod items;
 pub(super) mod libraries;
 pub(super) mod status;
 

@@ -1,6 +1,7 @@
 //! What the writer and the tables keep to. Failures from outside (crash, disk, owner) are in `tests/store.rs`.
 
 mod library;
+mod search;
 mod shapes;
 mod timeline;
 
@@ -47,6 +48,7 @@ fn file(path: &str) -> ScannedItem {
         size_bytes: 1000,
         mtime_ns: -5,
         kind: ItemKind::Episode,
+        facets: Default::default(),
         metadata: Metadata {
             title: "Pilot".to_owned(),
             show: Some("Show".to_owned()),
@@ -135,6 +137,24 @@ impl Store {
         })
         .await
         .unwrap();
+    }
+
+    /// How SQLite goes about a search, a step a line.
+    async fn search_plan(
+        &self,
+        query: &crate::schedule::query::Query,
+        today: &Today,
+    ) -> Result<Vec<String>> {
+        let (sql, values) = super::search::statement(query, today, true, 0, 10)?;
+        self.read(move |db| {
+            db.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
+                .and_then(|mut s| {
+                    s.query_map(rusqlite::params_from_iter(values), |row| row.get(3))?
+                        .collect()
+                })
+                .map_err(|e| fail::sql("explaining a search", e))
+        })
+        .await
     }
 
     /// Makes every write to the timeline of one channel fail from now on.
