@@ -317,10 +317,10 @@ async fn soak(
         assert!(ok, "{name}: {:#}", said["first_errors"]);
         report = said;
     }
-    let audio = report["boundaries"]
+    let audio = report["streams"]
         .as_array()
-        .and_then(|all| all.last())
-        .map(|end| end["audio"][0].clone());
+        .and_then(|all| all.iter().find(|stream| stream["kind"] == "audio"))
+        .map_or(&Value::Null, |stream| &stream["audio"]);
     let mut said = format!(
         "{name}: {minutes} minutes, {} joins of {PIECES} kinds of pieces, {} pictures, {} MB, {wraps} wraps of the time stamps\n",
         last - first,
@@ -330,7 +330,8 @@ async fn soak(
     let (silent, dropped) = (status.counts.silent_frames, status.counts.dropped);
     said += &format!("  silent frames {silent}, units left out {dropped}\n");
     said += &format!("  errors of the checker: {}\n", report["error_counts"]);
-    said += &format!("  sound at the end: {}\n", audio.unwrap_or_default());
+    let (hole, overlap) = (&audio["max_gap_ms"], &audio["max_overlap_ms"]);
+    said += &format!("  largest hole in the sound {hole} ms, overlap {overlap} ms\n");
     said += "  pictures that stood for\n";
     for (ms, count) in STOOD_MS.iter().zip(pictures.stood) {
         said += &format!("    up to {ms:>4} ms {count:>10}\n");
