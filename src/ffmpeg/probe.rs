@@ -73,16 +73,30 @@ impl Asker<'_> {
                 .collect();
             return Err(stderr::cause(&doing, &lines));
         }
-        // Tags may hold any bytes.
-        let text = String::from_utf8_lossy(&output.stdout);
-        serde_json::from_str(&text).map_err(|e| {
-            Error::with_source(
-                ErrorKind::Internal,
-                format!("{doing}: reading ffprobe's answer"),
-                e,
-            )
-        })
+        read(&doing, &output.stdout)
     }
+}
+
+fn read(doing: &str, answer: &[u8]) -> Result<Answer> {
+    // Tags may hold any bytes.
+    let text = String::from_utf8_lossy(answer);
+    let mut answer: Answer = serde_json::from_str(&text).map_err(|e| {
+        Error::with_source(
+            ErrorKind::Internal,
+            format!("{doing}: reading ffprobe's answer"),
+            e,
+        )
+    })?;
+    answer.streams.truncate(MAX_STREAMS);
+    Ok(answer)
+}
+
+/// What one answer of ffprobe in JSON that lists all packets says of the file `name`.
+pub fn from_answer(name: &str, json: &[u8]) -> Result<Probe> {
+    let head = read(&format!("probing {name}"), json)?;
+    let main = Main::of(&head, name)?;
+    let packets = packets_of(&head.packets, main.stream.index);
+    main.describe(&head, name, &packets, &packets)
 }
 
 /// Asks the ffprobe at `program` what `path` is.
@@ -93,105 +107,135 @@ pub(super) async fn probe(program: &Path, spawner: &Spawner, path: &Path) -> Res
         url: input::file_url(path)?,
         name: path.display().to_string(),
     };
-    let mut head = asker.ask("%+3", None).await?;
-    head.streams.truncate(MAX_STREAMS);
-    let video = head
-        .streams
-        .iter()
-        .find(|s| s.codec_type == "video" && s.disposition.attached_pic == 0);
-    let sound = head.streams.iter().find(|s| s.codec_type == "audio");
-    let Some(main) = video.or(sound) else {
-        crate::bail!(
-            Unsupported,
-            "probing {}: it has neither picture nor sound",
-            asker.name
-        );
-    };
-    let Some(base) = TimeBase::parse(&main.time_base) else {
-        crate::bail!(
-            Damaged,
-            "probing {}: stream {} has no time base",
-            asker.name,
-            main.index
-        );
-    };
-    let mut first: Vec<_> = packets_of(&head.packets, main.index);
-    if video.is_some() && !first.iter().any(|packet| packet.is_key()) {
+    let head = asker.ask("%+3", None).await?;
+    let main = Main::of(&head, &asker.name)?;
+    let index = main.stream.index;
+    let mut first: Vec<_> = packets_of(&head.packets, index);
+    if main.is_video && !first.iter().any(|packet| packet.is_key()) {
         // A recording that begins in the middle of a group of pictures.
-        let longer = asker.ask("%+30", Some(main.index)).await?;
-        first = packets_of(&longer.packets, main.index);
+        let longer = asker.ask("%+30", Some(index)).await?;
+        first = packets_of(&longer.packets, index);
     }
-    let usual = streams::frame_duration(main);
-    let Some(start) = ends::start(&first, base) else {
-        crate::bail!(
-            Damaged,
-            "probing {}: stream {} has no picture that can be decoded",
-            asker.name,
-            main.index
-        );
-    };
-    let stated = Stated::of(&head.format, main, base);
-    let last = last_packets(&asker, main.index, &stated).await?;
-    let Some(end) = ends::end(&last, base, usual).filter(|end| *end > start) else {
-        crate::bail!(
-            Damaged,
-            "probing {}: the file is cut short or its index is wrong: nothing can be read where it should end",
-            asker.name
-        );
-    };
-    let container = streams::container(&head.format.format_name);
-    // These two know where each stream ends; the others estimate.
-    let known = stated
-        .by_stream
-        .filter(|_| matches!(container, Container::Mp4 | Container::Matroska));
-    if let Some(known) = known.filter(|known| known - end.as_secs_f64() > CUT_SHORT_SECONDS) {
-        crate::bail!(
-            Damaged,
-            "probing {}: the file is cut short at {:.1} s, its index goes on to {known:.1} s: copy or download it again",
-            asker.name,
-            end.as_secs_f64()
-        );
-    }
-    let (gop, gop_bytes) = ends::longest_gop(&[first.as_slice(), &last], base);
-    let duration = if usual > Ticks90k::ZERO {
-        usual
-    } else {
-        ends::usual_duration(&first, base)
-    };
-    Ok(Probe {
-        container,
-        start,
-        end,
-        video: video.map(|stream| VideoProbe {
-            codec: streams::video_codec(&stream.codec_name),
-            name: streams::video_name(stream),
-            width: u16::try_from(stream.width).unwrap_or(u16::MAX),
-            height: u16::try_from(stream.height).unwrap_or(u16::MAX),
-            bit_depth: streams::bit_depth(stream),
-            interlaced: streams::is_interlaced(stream),
-            frame_duration: duration,
-            reorder_depth: u8::try_from(stream.has_b_frames.min(16)).unwrap_or(16),
-            longest_rap_interval: gop,
-            largest_gop_bytes: gop_bytes,
-            clean_raps: false,
-            raps: Vec::new(),
-        }),
-        audio: head
-            .streams
-            .iter()
-            .filter(|s| s.codec_type == "audio")
-            .map(streams::audio)
-            .collect(),
-        chapters: head
-            .chapters
-            .iter()
-            .take(MAX_CHAPTERS)
-            .filter_map(streams::chapter)
-            .collect(),
-        not_native: Some(format!("{} is read by ffmpeg", head.format.format_name)),
-    })
+    let stated = Stated::of(&head.format, main.stream, main.base);
+    let last = last_packets(&asker, index, &stated).await?;
+    main.describe(&head, &asker.name, &first, &last)
 }
 
+/// The stream that a file is measured by: its pictures, else its sound.
+struct Main<'a> {
+    stream: &'a Stream,
+    is_video: bool,
+    base: TimeBase,
+}
+
+impl<'a> Main<'a> {
+    fn of(head: &'a Answer, name: &str) -> Result<Self> {
+        let video = head
+            .streams
+            .iter()
+            .find(|s| s.codec_type == "video" && s.disposition.attached_pic == 0);
+        let sound = head.streams.iter().find(|s| s.codec_type == "audio");
+        let Some(stream) = video.or(sound) else {
+            crate::bail!(
+                Unsupported,
+                "probing {name}: it has neither picture nor sound"
+            );
+        };
+        let Some(base) = TimeBase::parse(&stream.time_base) else {
+            crate::bail!(
+                Damaged,
+                "probing {name}: stream {} has no time base",
+                stream.index
+            );
+        };
+        Ok(Self {
+            stream,
+            is_video: video.is_some(),
+            base,
+        })
+    }
+
+    /// The whole answer, from the first packets of the stream and the last ones.
+    fn describe(
+        &self,
+        head: &Answer,
+        name: &str,
+        first: &[Packet],
+        last: &[Packet],
+    ) -> Result<Probe> {
+        let usual = streams::frame_duration(self.stream);
+        let Some(start) = ends::start(first, self.base) else {
+            crate::bail!(
+                Damaged,
+                "probing {}: stream {} has no picture that can be decoded",
+                name,
+                self.stream.index
+            );
+        };
+        let stated = Stated::of(&head.format, self.stream, self.base);
+        let Some(end) = ends::end(last, self.base, usual).filter(|end| *end > start) else {
+            crate::bail!(
+                Damaged,
+                "probing {}: the file is cut short or its index is wrong: nothing can be read where it should end",
+                name
+            );
+        };
+        let container = streams::container(&head.format.format_name);
+        // These two know where each stream ends; the others estimate.
+        let known = stated
+            .by_stream
+            .filter(|_| matches!(container, Container::Mp4 | Container::Matroska));
+        if let Some(known) = known.filter(|known| known - end.as_secs_f64() > CUT_SHORT_SECONDS) {
+            crate::bail!(
+                Damaged,
+                "probing {}: the file is cut short at {:.1} s, its index goes on to {known:.1} s: copy or download it again",
+                name,
+                end.as_secs_f64()
+            );
+        }
+        let (gop, gop_bytes) = ends::longest_gop(&[first, last], self.base);
+        let duration = if usual > Ticks90k::ZERO {
+            usual
+        } else {
+            ends::usual_duration(first, self.base)
+        };
+        Ok(Probe {
+            container,
+            start,
+            end,
+            video: self
+                .is_video
+                .then_some(self.stream)
+                .map(|stream| VideoProbe {
+                    codec: streams::video_codec(&stream.codec_name),
+                    name: streams::video_name(stream),
+                    width: u16::try_from(stream.width).unwrap_or(u16::MAX),
+                    height: u16::try_from(stream.height).unwrap_or(u16::MAX),
+                    bit_depth: streams::bit_depth(stream),
+                    interlaced: streams::is_interlaced(stream),
+                    frame_duration: duration,
+                    reorder_depth: u8::try_from(stream.has_b_frames.min(16)).unwrap_or(16),
+                    longest_rap_interval: gop,
+                    largest_gop_bytes: gop_bytes,
+                    clean_raps: false,
+                    raps: Vec::new(),
+                }),
+            audio: head
+                .streams
+                .iter()
+                .filter(|s| s.codec_type == "audio")
+                .map(streams::audio)
+                .collect(),
+            chapters: head
+                .chapters
+                .iter()
+                .take(MAX_CHAPTERS)
+                .filter_map(streams::chapter)
+                .collect(),
+            not_native: Some(format!("{} is read by ffmpeg", head.format.format_name)),
+        })
+    }
+}
 fn packets_of(packets: &[Packet], stream: u32) -> Vec<Packet> {
     packets
         .iter()

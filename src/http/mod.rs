@@ -10,7 +10,7 @@ mod control;
 mod guide;
 mod health;
 mod page;
-mod pattern;
+pub mod pattern;
 mod router;
 mod routes;
 mod server;

@@ -2,11 +2,11 @@
 
 /// The named parts of a path, decoded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Params(Vec<(&'static str, String)>);
+pub struct Params(Vec<(&'static str, String)>);
 
 impl Params {
     /// The part called `name`; empty when the pattern has none of that name.
-    pub(crate) fn get(&self, name: &str) -> &str {
+    pub fn get(&self, name: &str) -> &str {
         self.0
             .iter()
             .find(|(n, _)| *n == name)
@@ -16,7 +16,7 @@ impl Params {
 
 /// Matches a path against a pattern: `{name}` stands for one or more characters within a segment, and a
 /// segment has at most one.
-pub(super) fn matches(pattern: &'static str, path: &str) -> Option<Params> {
+pub fn matches(pattern: &'static str, path: &str) -> Option<Params> {
     let mut params = Params::default();
     let mut segments = path.split('/');
     for expected in pattern.split('/') {
@@ -40,12 +40,12 @@ pub(super) fn matches(pattern: &'static str, path: &str) -> Option<Params> {
 
 /// The parameters of a query string; the first of each name counts.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Query(Vec<(String, String)>);
+pub struct Query(Vec<(String, String)>);
 
 impl Query {
     /// Parses what stands after the question mark. What cannot be decoded is left out; more than 32
     /// parameters are no request of any client.
-    pub(crate) fn parse(text: &str) -> Self {
+    pub fn parse(text: &str) -> Self {
         let pairs = text.split('&').take(32).filter_map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             Some((decode(name, true)?, decode(value, true)?))
@@ -54,7 +54,7 @@ impl Query {
     }
 
     /// The value of a parameter.
-    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+    pub fn get(&self, name: &str) -> Option<&str> {
         self.0
             .iter()
             .find(|(n, _)| n == name)
@@ -82,7 +82,7 @@ fn decode(text: &str, plus_is_blank: bool) -> Option<String> {
 }
 
 /// Percent-encodes what may stand in one segment of a path.
-pub(crate) fn encode_segment(text: &str) -> String {
+pub fn encode_segment(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {

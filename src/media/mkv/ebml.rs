@@ -119,6 +119,7 @@ impl Window {
         let have = head.len().min(len);
         out.extend_from_slice(&head[..have]);
         let from = out.len();
+        out.reserve_exact(len - have);
         out.resize(from + len - have, 0);
         let read = self
             .source

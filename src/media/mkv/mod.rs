@@ -37,8 +37,8 @@ use super::unit::{AccessUnit, Damage, Demuxer, Rap, StreamKind, Streams};
 use crate::bail;
 use crate::error::Result;
 
-/// No frame is larger; a size beyond is damage.
-const FRAME_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// No frame is larger; a size beyond is damage. No channel's ring would hold it either.
+const FRAME_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// How many frames of one stream wait for the other one, and over how much of the file.
 const WAITING_MAX: usize = 2_048;

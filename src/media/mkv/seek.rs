@@ -93,10 +93,10 @@ impl Mkv {
             }
             latest = pts - Ticks90k(1);
         }
-        let mut back = Ticks90k::ZERO;
+        let (mut from, mut back) = (target, Ticks90k::SECOND);
         let mut nearest = None;
         loop {
-            let cluster = self.cluster_before(target - back)?;
+            let cluster = self.cluster_before(from)?;
             if let Some(entry) = self.last_rap_from(cluster, target)? {
                 return Ok(Some(entry));
             }
@@ -104,7 +104,9 @@ impl Mkv {
             if cluster <= self.layout.first_cluster || nearest - cluster > WALKED_BACK_BYTES {
                 return Ok(None);
             }
-            back = Ticks90k((back.0.saturating_mul(2)).max(2 * 90_000));
+            let time = cluster_time(&mut self.window, cluster)?.unwrap_or(0);
+            back = back + back;
+            from = from.min(self.layout.ticks(time)) - back;
         }
     }
 

@@ -200,7 +200,8 @@ pub(super) fn last_row(
         if place == limit {
             return Ok(second.filter(|second| *second < limit));
         }
-        at = first + 1;
+        // All blocks of the row lead to the same end.
+        at = place.max(first) + 1;
     }
     Ok(None)
 }

@@ -197,6 +197,10 @@ pub fn to_annex_b(
         scan.unit(nal);
         has_extensions |= is_extension(codec, nal);
         if prefix < 4 && length > 0 {
+            if copy.len() + 4 + length > copy.capacity() {
+                // No picture is made of scraps; start codes would make them many times as large.
+                bail!(Damaged, "NAL units of a few bytes each, up to byte {at}");
+            }
             copy.extend_from_slice(&[0, 0, 0, 1]);
             copy.extend_from_slice(nal);
         }

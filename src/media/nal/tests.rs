@@ -88,6 +88,16 @@ fn configurations_say_what_ffprobe_says() {
 }
 
 #[test]
+fn a_unit_of_scraps_does_not_grow_beyond_a_quarter() {
+    let mut scraps = [1, 0x65].repeat(10_000);
+    assert!(to_annex_b(VideoCodec::H264, &mut scraps, 1).is_err());
+    let real = [vec![200], vec![0x65; 200]].concat().repeat(100);
+    let mut data = real.clone();
+    assert!(to_annex_b(VideoCodec::H264, &mut data, 1).is_ok());
+    assert_eq!(data.len(), real.len() + 300);
+}
+
+#[test]
 fn records_and_annex_b_lead_to_the_same_configuration() {
     for (codec, record) in [
         (VideoCodec::H264, parse_avcc(&hex(X264_HIGH)).unwrap()),

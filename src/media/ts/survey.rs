@@ -191,7 +191,8 @@ impl ProbeSource for TsFile {
         let probe = Probe {
             container: Container::MpegTs,
             start,
-            end: end.unwrap_or(start),
+            // Pictures that end before the sound begins do not count.
+            end: end.unwrap_or(start).max(start),
             video: self.video_probe(),
             audio: self.audio_probes(),
             chapters: Vec::new(),

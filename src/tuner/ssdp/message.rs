@@ -20,9 +20,12 @@ pub(super) type Message = heapless::String<1024>;
 
 /// The three things that every root device announces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Facet {
+pub enum Facet {
+    /// `upnp:rootdevice`.
     RootDevice,
+    /// The device by its UUID.
     Uuid,
+    /// [`DEVICE_TYPE`].
     DeviceType,
 }
 
@@ -32,8 +35,10 @@ impl Facet {
 
 /// What a search looks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Target {
+pub enum Target {
+    /// `ssdp:all`.
     Everything,
+    /// One of the three.
     One(Facet),
 }
 
@@ -51,16 +56,17 @@ impl Target {
 
 /// A search that concerns us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Search {
-    pub(super) target: Target,
-    /// Seconds within which to answer.
-    pub(super) mx_s: u32,
+pub struct Search {
+    /// What it looks for.
+    pub target: Target,
+    /// Seconds within which to answer, 5 at most.
+    pub mx_s: u32,
 }
 
 impl Search {
     /// Reads a datagram; `None` for what is no right search, or one for others. `multicast` says how it came: only a
     /// search to the group must say how long it waits.
-    pub(super) fn parse(datagram: &[u8], uuid: &Uuid, multicast: bool) -> Option<Self> {
+    pub fn parse(datagram: &[u8], uuid: &Uuid, multicast: bool) -> Option<Self> {
         let text = std::str::from_utf8(datagram).ok()?;
         let mut lines = text.split('\n').map(|line| line.trim_end_matches('\r'));
         let mut request = lines.next()?.split_ascii_whitespace();

@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-pub use message::DEVICE_TYPE;
-use message::{Facet, Message, Search, Speaker};
+pub use message::{DEVICE_TYPE, Facet, Search, Target};
+use message::{Message, Speaker};
 use queue::{Queue, Waiting};
 
 use super::rate::RateLimit;
