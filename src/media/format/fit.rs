@@ -219,18 +219,21 @@ pub enum Treatment {
     Video,
     /// Both are transcoded.
     Both,
+    /// There is nothing but sound: it is copied or transcoded, over a black picture.
+    Slate,
     /// Nothing helps.
     Unplayable,
 }
 
 impl Treatment {
     /// Every treatment, the cheapest first.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Copy,
         Self::Wrap,
         Self::Audio,
         Self::Video,
         Self::Both,
+        Self::Slate,
         Self::Unplayable,
     ];
 
@@ -249,6 +252,7 @@ impl fmt::Display for Treatment {
             Self::Audio => "only the sound is transcoded, the picture is copied",
             Self::Video => "only the picture is transcoded, the sound is copied",
             Self::Both => "picture and sound are transcoded",
+            Self::Slate => "its sound is played over a black picture",
             Self::Unplayable => "cannot be played",
         })
     }
@@ -276,12 +280,16 @@ impl Verdict {
             video: match self.treatment {
                 Treatment::Copy => return CopyClass::Copy,
                 Treatment::Wrap | Treatment::Audio => false,
-                Treatment::Video | Treatment::Both | Treatment::Unplayable => true,
+                Treatment::Video | Treatment::Both => true,
+                Treatment::Slate | Treatment::Unplayable => true,
             },
-            audio: matches!(
-                self.treatment,
-                Treatment::Audio | Treatment::Both | Treatment::Unplayable
-            ),
+            audio: match self.treatment {
+                Treatment::Slate => self.reasons.iter().any(|r| r.part() == Part::Audio),
+                other => matches!(
+                    other,
+                    Treatment::Audio | Treatment::Both | Treatment::Unplayable
+                ),
+            },
             reason: self.reason(),
         }
     }
@@ -319,7 +327,9 @@ impl Format {
         let has = |part| reasons.iter().any(|reason| reason.part() == part);
         let is_encrypted = probe.not_native.as_deref().is_some_and(is_encrypted);
         let treatment = match (has(Part::Video) || is_special, has(Part::Audio)) {
-            _ if probe.video.is_none() || is_encrypted => Treatment::Unplayable,
+            _ if is_encrypted => Treatment::Unplayable,
+            _ if probe.video.is_none() && probe.audio.is_empty() => Treatment::Unplayable,
+            _ if probe.video.is_none() => Treatment::Slate,
             (true, true) => Treatment::Both,
             (true, false) => Treatment::Video,
             (false, true) => Treatment::Audio,

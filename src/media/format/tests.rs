@@ -62,6 +62,7 @@ fn only_what_differs_is_transcoded_and_the_reasons_say_what() {
                 Treatment::Wrap => (false, false),
                 Treatment::Audio => (false, true),
                 Treatment::Video => (true, false),
+                Treatment::Slate => (true, reason.contains("audio:")),
                 Treatment::Both | Treatment::Unplayable => (true, true),
             };
             let reason = reason.to_owned();
@@ -73,7 +74,7 @@ fn only_what_differs_is_transcoded_and_the_reasons_say_what() {
             assert_eq!(Format::DEFAULT.copy_class(&probe), expected);
         }
     };
-    use Treatment::{Audio, Both, Copy, Unplayable, Video, Wrap};
+    use Treatment::{Audio, Both, Copy, Slate, Unplayable, Video, Wrap};
     check(probe(H264, &[STEREO]), Copy, "");
     check(probe(H264, &[]), Copy, "");
     check(probe(H264, &[STEREO, SURROUND]), Copy, "");
@@ -109,6 +110,16 @@ fn only_what_differs_is_transcoded_and_the_reasons_say_what() {
     );
     check(
         probe(None, &[STEREO]),
+        Slate,
+        "video: the item has no pictures",
+    );
+    check(
+        probe(None, &[SURROUND]),
+        Slate,
+        "video: the item has no pictures; audio: AC-3 does not fit a channel of AAC",
+    );
+    check(
+        probe(None, &[]),
         Unplayable,
         "video: the item has no pictures",
     );
