@@ -383,7 +383,12 @@ async fn a_client_that_stalls_jumps_and_is_let_go_the_third_time_while_the_other
     let mut heard = Vec::new();
     let mut ended = false;
     for stall in 0..3 {
-        while let Some(next) = poll_once(slow.next()).await {
+        // Everything that there is, also what is read again from the file.
+        while let Some(next) = tokio::select! {
+            biased;
+            next = slow.next() => Some(next),
+            () = tv.settle() => None,
+        } {
             match next {
                 Some(bytes) => heard.extend_from_slice(&bytes),
                 None => ended = true,
