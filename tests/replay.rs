@@ -6,9 +6,13 @@
 
 mod common;
 
+use std::num::NonZeroU32;
+
 use common::media::sample;
 use common::tv::{BEGIN, Loop, Tv, check, item};
 use exstreamd::channel::Listener;
+use exstreamd::channel::programming::{Answer, ChannelFacts, OnAir, Programming};
+use exstreamd::clock::UtcMs;
 
 /// A client that reads when it is told to, and compares.
 struct Client {
@@ -51,7 +55,7 @@ impl Client {
 }
 
 /// Plays `items` to a client that keeps up, clients that lag by so many seconds, and new ones all the time.
-async fn everybody_gets_the_same(items: Loop, seconds: usize) {
+async fn everybody_gets_the_same(items: impl Programming, seconds: usize) {
     let tv = Tv::new(items, BEGIN.plus(3_300));
     let (ahead, _task) = tv.join().await;
     tv.play(13).await;
@@ -95,6 +99,31 @@ async fn who_lags_or_joins_gets_the_same_bytes_across_joins_of_mp4_files() {
         "h264_late_audio.mp4",
     ];
     everybody_gets_the_same(Loop::of(&items), 33).await;
+}
+
+/// The same items in a stream of fixed rate.
+struct AtFixedRate(Loop);
+
+impl Programming for AtFixedRate {
+    fn channel<'a>(&'a self, number: &'a str) -> Answer<'a, ChannelFacts> {
+        Box::pin(async move {
+            let facts = self.0.channel(number).await?;
+            Ok(ChannelFacts {
+                mux_rate_kbit: NonZeroU32::new(2_000),
+                ..facts
+            })
+        })
+    }
+
+    fn on_air<'a>(&'a self, channel: &'a ChannelFacts, at: UtcMs) -> Answer<'a, OnAir> {
+        self.0.on_air(channel, at)
+    }
+}
+
+#[tokio::test]
+async fn who_lags_or_joins_gets_the_same_bytes_of_a_stream_of_fixed_rate() {
+    let items = ["h264_b0_25.mp4", "h264_b3_pyramid_2997.mp4"];
+    everybody_gets_the_same(AtFixedRate(Loop::of(&items)), 25).await;
 }
 
 #[tokio::test]
