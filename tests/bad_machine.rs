@@ -140,7 +140,7 @@ fn a_disk_that_fills_up_stops_no_stream_loses_nothing_and_heals() {
                 .open(&ballast)
                 .unwrap();
             // Whatever is left.
-            let _ = (0..2_000).try_for_each(|_| file.write_all(&[1; 4096]));
+            let _ = (0..4_000).try_for_each(|_| file.write_all(&[1; 4096]));
             return None;
         }
         Some(output)
@@ -183,7 +183,7 @@ fn a_disk_that_fills_up_stops_no_stream_loses_nothing_and_heals() {
     // A disk that is full before the start.
     let fill = |instance: &Instance| {
         let mut file = fs::File::create(instance.data().join("ballast")).unwrap();
-        let _ = (0..2_000).try_for_each(|_| file.write_all(&[1; 4096]));
+        let _ = (0..4_000).try_for_each(|_| file.write_all(&[1; 4096]));
     };
     fill(&instance);
     let output = instance.run(&["serve"]);
