@@ -168,7 +168,7 @@ fn commands_say_the_same_with_and_without_a_daemon() {
     check(&instance, &["guide", "7.5", "--hours", "1"], 0, "Den");
     check(
         &instance,
-        &["library", "search", "type:episode AND den"],
+        &["library", "search", "type:episode AND show_title:den"],
         0,
         "Den 1x1",
     );
