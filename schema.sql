@@ -76,8 +76,9 @@ CREATE INDEX items_by_shape ON items (shape_id) WHERE shape_id IS NOT NULL;
 CREATE INDEX items_playable ON items (path, kind, show COLLATE NOCASE, shape_id, start_90k, end_90k, probe_state, missing_since_ms)
     WHERE probe_state = 'known' AND missing_since_ms IS NULL;
 CREATE INDEX items_missing ON items (missing_since_ms) WHERE missing_since_ms IS NOT NULL;
--- All that a search compares, so that it never reads the rows: those are big, for the probe is in them.
-CREATE INDEX items_facts ON items (year, kind, date, title, season, episode, root_id, added_ms, missing_since_ms, probe_state,
+-- All that a search compares, so that it never reads the rows: those are big, for the probe is in them. By key, so that
+-- what a scan writes lies together.
+CREATE INDEX items_facts ON items (id, year, kind, date, title, season, episode, root_id, added_ms, missing_since_ms, probe_state,
     start_90k, end_90k, width, height, bit_depth, video_codec, chapters);
 
 -- The facets of items one by one, for searches; kept by the triggers below.
