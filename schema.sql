@@ -214,6 +214,15 @@ CREATE TABLE timeline (
 ) STRICT;
 CREATE INDEX timeline_by_item ON timeline (item_id) WHERE item_id IS NOT NULL;
 
+-- What building the timelines had to say. What is planned anew, or cleared away, takes its warnings along.
+CREATE TABLE warnings (
+    id         INTEGER PRIMARY KEY,
+    channel_id INTEGER NOT NULL REFERENCES channels (id) ON DELETE CASCADE, -- of whose timeline
+    at_ms      INTEGER, -- where on it; NULL: all over it
+    text       TEXT    NOT NULL CHECK (text <> '') -- what, for people
+) STRICT;
+CREATE INDEX warnings_by_channel ON warnings (channel_id, at_ms);
+
 -- When a channel last played an item, for rows that have left the timeline.
 CREATE TABLE history (
     channel_id    INTEGER NOT NULL REFERENCES channels (id) ON DELETE CASCADE, -- who played

@@ -2,7 +2,7 @@
 
 use super::args::Args;
 use super::output::Output;
-use super::{channel, collection, files, guide, library, serve, setup, skeleton};
+use super::{channel, collection, files, guide, library, planning, serve, setup, skeleton};
 use crate::error::Result;
 
 /// An option of a command.
@@ -295,6 +295,26 @@ pub const COMMANDS: &[Command] = &[
         doc: "Remove a channel",
         options: &[],
         run: channel::remove,
+    },
+    Command {
+        name: "channel rebuild",
+        args: "NUMBER",
+        count: (1, 1),
+        doc: "Plan a channel anew behind the hour that is published, and show what could not be planned as its schedule says",
+        options: &[opt(
+            "reset",
+            "",
+            "Begin anew: at the start of its collections, with other shuffles, as if it had played nothing before",
+        )],
+        run: planning::rebuild,
+    },
+    Command {
+        name: "channel warnings",
+        args: "NUMBER",
+        count: (1, 1),
+        doc: "Show what could not be planned as the schedule of a channel says, and when it is off the air",
+        options: &[],
+        run: planning::warnings,
     },
     Command {
         name: "guide",

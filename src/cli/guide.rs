@@ -37,8 +37,7 @@ pub(super) fn run(args: &Args, output: &mut Output) -> Result<()> {
     if output.json() {
         return output.value(&guides);
     }
-    let environment = Environment::of_process();
-    let zone = Zone::choose(&Config::load(args.config(), &environment)?, &environment);
+    let zone = local_zone(args)?;
     for guide in &guides {
         output.line(format!(
             "{} {}",
@@ -60,9 +59,9 @@ pub(super) fn run(args: &Args, output: &mut Output) -> Result<()> {
             };
             output.line(format!(
                 "  {} {}–{}  {}",
-                clock_time(start, &zone.zone, "%a"),
-                clock_time(start, &zone.zone, time),
-                clock_time(stop, &zone.zone, time),
+                clock_time(start, &zone, "%a"),
+                clock_time(start, &zone, time),
+                clock_time(stop, &zone, time),
                 title(programme)
             ))?;
         }
@@ -74,7 +73,15 @@ pub(super) fn run(args: &Args, output: &mut Output) -> Result<()> {
     }
 }
 
-fn clock_time(ms: i64, zone: &TimeZone, format: &str) -> String {
+/// The zone that times are shown in.
+pub(super) fn local_zone(args: &Args) -> Result<TimeZone> {
+    let environment = Environment::of_process();
+    let config = Config::load(args.config(), &environment)?;
+    Ok(Zone::choose(&config, &environment).zone)
+}
+
+/// A moment as `strftime` writes it.
+pub(super) fn clock_time(ms: i64, zone: &TimeZone, format: &str) -> String {
     let time = Timestamp::from_millisecond(ms);
     time.map(|time| time.to_zoned(zone.clone()).strftime(format).to_string())
         .unwrap_or_default()

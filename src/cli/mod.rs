@@ -17,6 +17,7 @@ mod guide;
 mod help;
 mod library;
 mod output;
+mod planning;
 pub mod reference;
 mod serve;
 mod setup;

@@ -98,6 +98,10 @@ pub struct Config {
     pub log_level: log::LevelFilter,
     /// How long servers that media is read from may take.
     pub timeouts: Timeouts,
+    /// How many days ahead channels are planned.
+    pub schedule_days: u8,
+    /// The local hour at which what has changed is planned anew.
+    pub schedule_hour: u8,
     /// The time zone; `None` takes the system's.
     pub zone: Option<String>,
 }
@@ -150,6 +154,8 @@ impl Default for Config {
             memory_bytes: 0,
             log_level: log::LevelFilter::Info,
             timeouts: Timeouts::default(),
+            schedule_days: 7,
+            schedule_hour: 4,
             zone: None,
         }
     }
@@ -388,6 +394,33 @@ pub const KEYS: &[Key] = &[
         doc: "The same of every other web server.",
         set: |config, value| {
             config.timeouts.other = seconds(&value.text())?;
+            Ok(())
+        },
+    },
+    Key {
+        name: "schedule.days",
+        kind: Kind::Number,
+        default: "7",
+        doc: "How many days ahead channels are planned, and so how far the guide reaches: 1 to 14.",
+        set: |config, value| {
+            config.schedule_days = match value.text().parse() {
+                Ok(n @ 1..=14) => n,
+                _ => return Err("expected a number of days from 1 to 14".to_owned()),
+            };
+            Ok(())
+        },
+    },
+    Key {
+        name: "schedule.hour",
+        kind: Kind::Number,
+        default: "4",
+        doc: "The hour of the day, local time, at which channels are planned anew whose collections or schedules have changed \
+              without anybody noticing, as with the calendar.",
+        set: |config, value| {
+            config.schedule_hour = match value.text().parse() {
+                Ok(n @ 0..=23) => n,
+                _ => return Err("expected an hour from 0 to 23".to_owned()),
+            };
             Ok(())
         },
     },

@@ -280,6 +280,14 @@ mod tests {
             &["timeouts.plex", "1 to 600"],
         );
         fails(
+            from_file("[schedule]\ndays = 15"),
+            &["schedule.days", "1 to 14"],
+        );
+        fails(
+            from_file("[schedule]\nhour = 24"),
+            &["schedule.hour", "0 to 23"],
+        );
+        fails(
             from_file("[http]\nadvertise = \"gopher://x\""),
             &["http.advertise", "http://"],
         );

@@ -15,7 +15,8 @@ use crate::ffmpeg::Ffmpeg;
 use crate::http::{App, Network, Shared, Shares, Viewers};
 use crate::library::{Library, LibraryOptions};
 use crate::metrics::{Findings, Registry, Severity};
-use crate::playout::Playout;
+use crate::playout::{Planning, Playout};
+use crate::schedule::TimeOfDay;
 use crate::store::Store;
 use crate::system::identity::Identity;
 use crate::system::reads::Reads;
@@ -90,7 +91,12 @@ pub async fn assemble(
         store.clone(),
         clock.clone(),
         clock_is_sane,
-        zone.zone.clone(),
+        Planning {
+            zone: zone.zone.clone(),
+            days: config.schedule_days,
+            daily: TimeOfDay::from_ms(u32::from(config.schedule_hour) * 3_600_000)
+                .unwrap_or(TimeOfDay::MIDNIGHT),
+        },
     );
     let library = Library::new(
         store.clone(),

@@ -180,7 +180,7 @@ async fn disk(app: Shared) {
             _ => "its disk reports errors: look at \"dmesg\"",
         };
         let message = format!(
-            "nothing can be written to {data}: {mend}. Channels go on with what is planned, up to a week"
+            "nothing can be written to {data}: {mend}. Channels go on with what is planned"
         );
         app.findings.set("disk", Severity::Critical, message);
         tokio::select! {

@@ -2,7 +2,7 @@
 
 use hyper::Method;
 
-use super::api::{channels, collections, guide as programmes, items, libraries, status};
+use super::api::{channels, collections, guide as programmes, items, libraries, planning, status};
 use super::router::{Answer, Call, Place, Route};
 use super::{guide, health, page, stream, tuner};
 
@@ -205,6 +205,20 @@ pub const ROUTES: &[Route] = &[
         Place::Control,
         "Remove a channel",
         |call| Box::pin(channels::remove(call)),
+    ),
+    route(
+        Method::GET,
+        "/api/v1/channels/{number}/warnings",
+        Place::House,
+        "How far a channel is planned, what could not be planned as its schedule says, and when it plays nothing",
+        |call| Box::pin(planning::warnings(call)),
+    ),
+    route(
+        Method::POST,
+        "/api/v1/channels/{number}/rebuild",
+        Place::Control,
+        "Plan a channel anew behind the hour that is published; `{reset}` true: as if it were new",
+        |call| Box::pin(planning::rebuild(call)),
     ),
     route(
         Method::GET,

@@ -4,14 +4,16 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use jiff::tz::TimeZone;
 
-use super::{HORIZON_MS, LOW_WATER_MS, PUBLISHED_MS, internal};
+use super::{LOW_WATER_BELOW_MS, PUBLISHED_MS, internal};
 use crate::clock::UtcMs;
 use crate::error::Result;
 use crate::schedule::{
     BuildInput, Catalog, Collection, Content, Contents, History, MAX_ENTRIES, Mark, Planned,
-    Playable, Plays, Program, Role, Skipped, State, Warnings, begin, build,
+    Playable, Plays, Program, Role, Seed, Skipped, State, Warnings, begin, build,
 };
-use crate::store::{Channel, EntryContent, Id, NewEntry, Store, TimelineSpan};
+use crate::store::{
+    Channel, EntryContent, Id, NewEntry, NewPlan, PlanWarning, Store, TimelineSpan,
+};
 
 const SECOND_MS: i64 = 1000;
 
@@ -22,8 +24,26 @@ pub(super) enum Want {
     Ahead,
     /// The same, with everything anew that is not published yet.
     Anew,
-    /// As `Anew` when the channel's items are others than it was last planned from; else as `Ahead`.
+    /// As `Anew` when the channel is another, or its items are, than it was last planned from; else as `Ahead`.
     AnewIfOthers,
+    /// As `Anew`, forgetting where the channel was, with a new seed.
+    Reset,
+}
+
+/// By what a channel is planned, besides its own row.
+#[derive(Clone, Debug)]
+pub(super) struct Ground {
+    pub(super) now: UtcMs,
+    pub(super) zone: TimeZone,
+    /// How far ahead.
+    pub(super) horizon_ms: i64,
+}
+
+impl Ground {
+    /// A timeline that reaches less far is extended.
+    fn low_water(&self) -> UtcMs {
+        self.now.plus(self.horizon_ms - LOW_WATER_BELOW_MS)
+    }
 }
 
 /// What a program draws from.
@@ -87,16 +107,35 @@ struct Joint {
 pub(super) async fn bring(
     store: &Store,
     channel: &Channel,
-    now: UtcMs,
-    zone: &TimeZone,
-    mut want: Want,
+    ground: &Ground,
+    want: Want,
 ) -> Result<Option<u64>> {
+    let Some(plan) = plan(store, channel, ground, want).await? else {
+        return Ok(None);
+    };
+    if let Some(warning) = plan.warnings.first() {
+        log::warn!(
+            CHANNEL = channel.number.as_str();
+            "the schedule of channel {} has {} warnings, the first: {}", channel.number, plan.warnings.len(), warning.text
+        );
+    }
+    store.plan_timeline(channel.id, plan).await.map(Some)
+}
+
+/// What has to be written to bring a channel's timeline to the horizon; `None` when nothing has to.
+pub(super) async fn plan(
+    store: &Store,
+    channel: &Channel,
+    ground: &Ground,
+    mut want: Want,
+) -> Result<Option<NewPlan>> {
+    let now = ground.now;
     let program = channel.program();
     let mut known = None;
     if want == Want::AnewIfOthers {
         let items = Library::of(store, &program).await?;
         let planned = store.planned_from(channel.id).await?;
-        want = match planned == Some(items.fingerprint()) {
+        want = match planned == Some(planned_from(channel, &items)) {
             true => Want::Ahead,
             false => Want::Anew,
         };
@@ -104,7 +143,7 @@ pub(super) async fn bring(
     }
     let span = store.timeline_span(channel.id, None).await?;
     let covers_now = span.as_ref().filter(|s| s.start <= now && now < s.stop);
-    let low = covers_now.is_none_or(|s| s.stop < now.plus(LOW_WATER_MS));
+    let low = covers_now.is_none_or(|s| s.stop < ground.low_water());
     let gap = match covers_now {
         Some(_) => store.first_gap(channel.id, now.plus(2 * SECOND_MS)).await?,
         None => None,
@@ -132,19 +171,33 @@ pub(super) async fn bring(
         (Want::Ahead, true) => store.entries_after(channel.id, now).await?,
         _ => 0,
     };
-    // What is planned behind the horizon's last entry leaves the rest as it is.
-    let whole = want == Want::Anew || !covers_now;
-    let fingerprint = whole.then(|| items.fingerprint());
     let room = MAX_ENTRIES.saturating_sub(usize::try_from(ahead).unwrap_or(usize::MAX));
     if room == 0 && gap.is_none() {
         return Ok(None);
     }
-    let from = joint.from;
-    let state = State::restore(store.marks(channel.id, from).await?);
+    let begins = joint.is_new || want == Want::Reset;
+    let state = match begins {
+        true => None,
+        false => State::restore(store.marks(channel.id, joint.from).await?),
+    };
     let place = state.as_ref().map(|state| state.to_mark().to_json());
-    let (seed, zone) = (channel.seed, zone.clone());
+    let seed = match want {
+        Want::Reset => Seed(channel.seed).of(channel.timeline_version).bits(),
+        _ => channel.seed,
+    };
+    // What is planned behind the horizon's last entry leaves the rest as it is.
+    let whole = want != Want::Ahead || !covers_now;
+    let planned_from = whole.then(|| {
+        planned_from(
+            &Channel {
+                seed,
+                ..channel.clone()
+            },
+            &items,
+        )
+    });
     // Sorting a hundred thousand items takes a while; a panic in there is one more failure of this channel.
-    let is_new = joint.is_new;
+    let (ground, is_new, from) = (ground.clone(), joint.is_new, joint.from);
     let built = tokio::task::spawn_blocking(move || {
         let mut input = BuildInput {
             program: &program,
@@ -152,13 +205,18 @@ pub(super) async fn bring(
             contents: &items.contents,
             history: &History::default(),
             seed,
-            zone: &zone,
+            zone: &ground.zone,
             from,
-            until: now.plus(HORIZON_MS),
+            until: now.plus(ground.horizon_ms),
             state,
         };
-        if is_new {
-            (input.from, input.state) = begin(&input);
+        if begins {
+            let (since, state) = begin(&input);
+            // What is on air, or published, is not cut for what would have begun before it ends.
+            (input.from, input.state) = match is_new {
+                true => (since, state),
+                false => (from, state.map(State::elsewhere)),
+            };
         }
         (input.from, build(&input))
     });
@@ -174,7 +232,6 @@ pub(super) async fn bring(
             .map_or(0, |n| n + 1);
         built.entries.truncate(kept);
     }
-    report(channel, &built.skipped, &built.warnings);
     let hole = joint.hole_since.map(|since| NewEntry {
         start: since,
         stop: from,
@@ -187,16 +244,25 @@ pub(super) async fn bring(
         mark_is_full: place.is_some(),
         mark: place,
     });
-    let from = joint.hole_since.unwrap_or(from);
-    let entries: Vec<_> = hole
-        .into_iter()
-        .chain(built.entries.into_iter().map(row))
-        .collect();
-    let version = store.replace_timeline(channel.id, from, entries).await?;
-    if let Some(items) = fingerprint {
-        store.set_planned_from(channel.id, &items).await?;
-    }
-    Ok(Some(version))
+    Ok(Some(NewPlan {
+        from: joint.hole_since.unwrap_or(from),
+        warnings: warnings(&built.skipped, built.warnings),
+        entries: hole
+            .into_iter()
+            .chain(built.entries.into_iter().map(row))
+            .collect(),
+        planned_from,
+        seed: (want == Want::Reset).then_some(seed),
+    }))
+}
+
+/// Tells apart from what a channel is planned: its items, and what it makes of them. Where the hash of another build
+/// of this program differs, a channel is planned anew once more than need be.
+fn planned_from(channel: &Channel, items: &Library) -> String {
+    let mut hasher = DefaultHasher::new();
+    let program = serde_json::to_string(&channel.program()).unwrap_or_default();
+    (channel.seed, program).hash(&mut hasher);
+    format!("{:016x}:{}", hasher.finish(), items.fingerprint())
 }
 
 /// Where building goes on in a timeline that covers now. `gap` is the first gap that items can fill.
@@ -209,7 +275,7 @@ async fn running(
     want: Want,
 ) -> Result<Joint> {
     let mut from = span.stop;
-    if want == Want::Anew {
+    if want != Want::Ahead {
         let published = store.step_end(channel, now.plus(PUBLISHED_MS)).await?;
         from = published.unwrap_or(from);
     }
@@ -281,25 +347,31 @@ fn row(planned: Planned) -> NewEntry {
     }
 }
 
-/// Names what is left out and what went wrong: the first few, then how many.
-fn report(channel: &Channel, skipped: &[Skipped], warnings: &Warnings) {
+/// What is left out and what went wrong, in the words that are kept: of items the first few, then how many.
+fn warnings(skipped: &[Skipped], found: Warnings) -> Vec<PlanWarning> {
     const NAMED: usize = 10;
-    for item in skipped.iter().take(NAMED) {
-        log::warn!(
-            CHANNEL = channel.number.as_str(), ITEM = item.id;
-            "channel {} leaves out item {}: {}", channel.number, item.id, item.why
-        );
-    }
+    let everywhere = |text| PlanWarning { at: None, text };
+    let mut all: Vec<_> = skipped
+        .iter()
+        .take(NAMED)
+        .map(|item| everywhere(format!("item {} is left out: {}", item.id, item.why)))
+        .collect();
     if skipped.len() > NAMED {
-        log::warn!(
-            CHANNEL = channel.number.as_str();
-            "channel {} leaves out {} items in all", channel.number, skipped.len()
-        );
+        all.push(everywhere(format!(
+            "{} items are left out in all",
+            skipped.len()
+        )));
     }
-    for warning in warnings.list.iter().take(NAMED) {
-        log::warn!(
-            CHANNEL = channel.number.as_str();
-            "the schedule of channel {} at {} ms: {}", channel.number, warning.at.0, warning.text
+    if found.more > 0 {
+        let text = format!(
+            "{} warnings more, or the same again, are not listed",
+            found.more
         );
+        all.push(everywhere(text));
     }
+    all.extend(found.list.into_iter().map(|warning| PlanWarning {
+        at: Some(warning.at),
+        text: warning.text,
+    }));
+    all
 }

@@ -9,6 +9,7 @@ mod extend;
 mod tests;
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,12 +18,13 @@ use tokio::sync::{Notify, watch};
 
 use crate::clock::{SharedClock, UtcMs};
 use crate::error::{Error, ErrorKind, Result};
+use crate::schedule::{TimeOfDay, Wall};
 use crate::store::{Entry, Id, Store};
 
-/// How far ahead timelines are built.
-pub const HORIZON_MS: i64 = 7 * DAY_MS;
-/// A timeline that reaches less far is extended.
-const LOW_WATER_MS: i64 = HORIZON_MS - DAY_MS / 2;
+/// For how many days timelines can be built ahead.
+pub const HORIZON_DAYS: RangeInclusive<u8> = 1..=14;
+/// A timeline that reaches less far than the horizon by this is extended.
+const LOW_WATER_BELOW_MS: i64 = DAY_MS / 2;
 /// How long what was on air stays.
 const PAST_MS: i64 = DAY_MS;
 /// What starts within this time is published: a rebuild leaves it alone.
@@ -30,6 +32,42 @@ pub const PUBLISHED_MS: i64 = 3_600_000;
 /// How often the background task looks after every channel.
 const ROUND: Duration = Duration::from_secs(3600);
 const DAY_MS: i64 = 86_400_000;
+
+/// The fact of the database that says when it was last looked whether channels are still what they were planned from.
+const LOOKED_FOR_CHANGES: &str = "playout.looked_for_changes_ms";
+
+/// By what an installation plans.
+#[derive(Clone, Debug)]
+pub struct Planning {
+    /// The zone that the times of day in schedules are local to.
+    pub zone: TimeZone,
+    /// How many days ahead, of [`HORIZON_DAYS`].
+    pub days: u8,
+    /// When the day begins on which what has changed is planned anew.
+    pub daily: TimeOfDay,
+}
+
+impl Default for Planning {
+    fn default() -> Self {
+        Self {
+            zone: TimeZone::UTC,
+            days: 7,
+            daily: TimeOfDay::MIDNIGHT,
+        }
+    }
+}
+
+/// How a channel is built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// What is planned stays; what lacks up to the horizon is added.
+    Continue,
+    /// All behind the published hour is planned anew, and goes on from where the channel will be then.
+    Refresh,
+    /// All behind the published hour is planned anew, as if the channel were new: from the beginning of its collections,
+    /// with other shuffles, and with nothing played before.
+    Reset,
+}
 
 /// A handle on the timelines of all channels. Cheap to clone.
 #[derive(Clone)]
@@ -39,8 +77,7 @@ struct Inner {
     store: Store,
     clock: SharedClock,
     clock_is_sane: watch::Receiver<bool>,
-    /// The zone that schedules are written in.
-    zone: TimeZone,
+    planning: Planning,
     /// Work on a channel's timeline is done by one at a time.
     channels: Mutex<HashMap<Id, Arc<Live>>>,
     wake: Notify,
@@ -52,27 +89,31 @@ struct Live {
     /// The entry that was on air at the last look.
     on_air: Mutex<Option<Entry>>,
     at_work: tokio::sync::Mutex<()>,
+    /// Why the last build failed.
+    failure: Mutex<Option<String>>,
 }
 
 impl Playout {
     /// A playout that trusts its clock and schedules in UTC.
     pub fn new(store: Store, clock: SharedClock) -> Self {
         // The sender may go: a receiver keeps the last value.
-        Self::with_clock_watch(store, clock, watch::channel(true).1, TimeZone::UTC)
+        Self::with_clock_watch(store, clock, watch::channel(true).1, Planning::default())
     }
 
-    /// A playout that plans nothing until `clock_is_sane` shows true. The times of day in its schedules are local to `zone`.
+    /// A playout that plans nothing until `clock_is_sane` shows true. A horizon that cannot be is the nearest that can.
     pub fn with_clock_watch(
         store: Store,
         clock: SharedClock,
         clock_is_sane: watch::Receiver<bool>,
-        zone: TimeZone,
+        mut planning: Planning,
     ) -> Self {
+        let (shortest, longest) = (*HORIZON_DAYS.start(), *HORIZON_DAYS.end());
+        planning.days = planning.days.clamp(shortest, longest);
         Self(Arc::new(Inner {
             store,
             clock,
             clock_is_sane,
-            zone,
+            planning,
             channels: Mutex::default(),
             wake: Notify::new(),
         }))
@@ -82,16 +123,32 @@ impl Playout {
     ///
     /// `Unavailable` while the clock is not sane, `NotFound` for an unknown channel.
     pub async fn ensure(&self, channel: Id) -> Result<u64> {
-        self.work(channel, extend::Want::Ahead).await
+        self.rebuild(channel, Mode::Continue).await
     }
 
     /// Builds anew what a channel plays an hour from now and later, after its collection, its order or the library
     /// changed; what starts earlier stays. Gaps are replaced from now on. Returns the timeline version.
     pub async fn rebuild_future(&self, channel: Id) -> Result<u64> {
-        self.work(channel, extend::Want::Anew).await
+        self.rebuild(channel, Mode::Refresh).await
     }
 
-    /// Plans anew, as [`Playout::rebuild_future`] does, every channel whose items are not those that it was
+    /// Builds a channel in one of the modes. What starts within an hour stays in all of them, gaps excepted. Returns the
+    /// timeline version; errors as of [`Playout::ensure`].
+    pub async fn rebuild(&self, channel: Id, mode: Mode) -> Result<u64> {
+        let want = match mode {
+            Mode::Continue => extend::Want::Ahead,
+            Mode::Refresh => extend::Want::Anew,
+            Mode::Reset => extend::Want::Reset,
+        };
+        self.work(channel, want).await
+    }
+
+    /// Why the last build of a channel failed; `None` when it went well, or there was none since the start.
+    pub async fn failure(&self, channel: Id) -> Result<Option<String>> {
+        Ok(lock(&self.live(channel).await?.failure).clone())
+    }
+
+    /// Plans anew, as [`Playout::rebuild_future`] does, every channel that is another, or whose items are, than it was
     /// planned from; extends the others where need be. A folder that is away changes nobody's items. A channel
     /// that fails is logged and keeps its timeline. Does nothing before the clock is sane.
     pub async fn follow_items(&self) {
@@ -172,22 +229,52 @@ impl Playout {
         self.0.wake.notify_one();
     }
 
-    /// Looks after every channel now and every hour, for as long as it is polled. A channel that fails is logged
-    /// and keeps its last timeline; the others go on.
+    /// Looks after every channel now, every hour and when a day of planning begins, for as long as it is polled. A
+    /// channel that fails is logged and keeps its last timeline; the others go on.
     pub async fn run(&self) {
         loop {
             self.clock_is_sane().await;
             self.round().await;
             tokio::select! {
-                () = self.0.clock.sleep(ROUND) => {}
+                () = self.0.clock.sleep(self.until_next_round()) => {}
                 () = self.0.wake.notified() => {}
             }
         }
     }
 
-    /// Extends every channel and clears its past away, once.
+    fn until_next_round(&self) -> Duration {
+        let now = self.0.clock.utc();
+        let day = self.next_day(now).map_or(i64::MAX, |day| day.since(now));
+        ROUND.min(Duration::from_millis(day.unsigned_abs()))
+    }
+
+    /// When the next day of planning begins behind `t`.
+    fn next_day(&self, t: UtcMs) -> Option<UtcMs> {
+        let Planning { zone, daily, .. } = &self.0.planning;
+        Wall::new(zone.clone()).next(t, *daily, |_| true)
+    }
+
+    /// Extends every channel and clears its past away, once; the first time on a day of planning, it also plans anew what
+    /// [`Playout::follow_items`] does: collections change with the calendar too.
     pub async fn round(&self) {
-        self.each(extend::Want::Ahead).await;
+        let now = self.0.clock.utc();
+        let looked = self.0.store.meta(LOOKED_FOR_CHANGES).await.ok().flatten();
+        let looked = looked.and_then(|text| text.parse().ok()).map(UtcMs);
+        // A time that lies ahead is of a clock that was wrong.
+        let next = looked.filter(|t| *t <= now).and_then(|t| self.next_day(t));
+        if next.is_some_and(|day| now < day) {
+            return self.each(extend::Want::Ahead).await;
+        }
+        self.each(extend::Want::AnewIfOthers).await;
+        let noted = now.0.to_string();
+        if let Err(e) = self
+            .0
+            .store
+            .set_meta(LOOKED_FOR_CHANGES, Some(&noted))
+            .await
+        {
+            log::warn!(ERROR_KIND = e.kind().name(); "playout: {e:#}");
+        }
     }
 
     async fn each(&self, want: extend::Want) {
@@ -226,13 +313,30 @@ impl Playout {
             );
         }
         let live = self.live(channel).await?;
-        let _turn = live.at_work.lock().await;
-        let row = self.0.store.channel(channel).await?;
-        let now = self.0.clock.utc();
-        let version = extend::bring(&self.0.store, &row, now, &self.0.zone, want).await?;
-        let version = version.unwrap_or(row.timeline_version);
-        live.changed(version);
-        Ok(version)
+        let (playout, at_work) = (self.clone(), live.clone());
+        // A task of its own: a panic is one more failure of this channel, and what was begun is finished.
+        let done = tokio::spawn(async move {
+            let _turn = at_work.at_work.lock().await;
+            let row = playout.0.store.channel(channel).await?;
+            let version = extend::bring(&playout.0.store, &row, &playout.ground(), want).await?;
+            let version = version.unwrap_or(row.timeline_version);
+            at_work.changed(version);
+            Ok(version)
+        });
+        let done = done
+            .await
+            .unwrap_or_else(|e| Err(internal("planning failed", e)));
+        *lock(&live.failure) = done.as_ref().err().map(|e| format!("{e:#}"));
+        done
+    }
+
+    fn ground(&self) -> extend::Ground {
+        let Planning { zone, days, .. } = &self.0.planning;
+        extend::Ground {
+            now: self.0.clock.utc(),
+            zone: zone.clone(),
+            horizon_ms: i64::from(*days) * DAY_MS,
+        }
     }
 
     /// The channel's state in memory; `NotFound` when there is no such channel.
@@ -245,6 +349,7 @@ impl Playout {
             version: watch::channel(version).0,
             on_air: Mutex::default(),
             at_work: tokio::sync::Mutex::default(),
+            failure: Mutex::default(),
         });
         Ok(lock(&self.0.channels)
             .entry(channel)

@@ -1,5 +1,6 @@
 //! What every timeline keeps to, on a simulated clock and a real database.
 
+mod modes;
 mod programs;
 
 use std::path::Path;
@@ -19,6 +20,8 @@ use crate::store::{
 const NOW: UtcMs = UtcMs(1_700_000_000_417);
 const MINUTE_MS: i64 = 60_000;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
+const HORIZON_MS: i64 = 7 * DAY_MS;
+const LOW_WATER_MS: i64 = HORIZON_MS - LOW_WATER_BELOW_MS;
 
 struct Station {
     dir: tempfile::TempDir,
@@ -498,7 +501,7 @@ async fn nothing_is_planned_by_a_clock_that_is_not_sane() {
     let ch = s.channel("1", PlayOrder::Shuffle).await.id;
     let (judge, sane) = watch::channel(false);
     let clock = Arc::new(s.clock.clone());
-    let playout = Playout::with_clock_watch(s.store.clone(), clock, sane, TimeZone::UTC);
+    let playout = Playout::with_clock_watch(s.store.clone(), clock, sane, Planning::default());
     for error in [
         playout.ensure(ch).await.unwrap_err(),
         playout.rebuild_future(ch).await.unwrap_err(),

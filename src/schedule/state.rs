@@ -97,6 +97,15 @@ impl State {
         state
     }
 
+    /// The same behind something else than what led to it: what comes next begins a programme of the guide.
+    #[must_use]
+    pub fn elsewhere(self) -> Self {
+        Self {
+            group: None,
+            ..self
+        }
+    }
+
     /// The state in one stored mark.
     pub fn to_mark(&self) -> Mark {
         Mark::new(

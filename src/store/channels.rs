@@ -121,14 +121,9 @@ impl Store {
         .await
     }
 
-    /// What [`Store::set_planned_from`] noted; `None` for a channel that was never planned.
+    /// From what a channel is planned, see [`NewPlan::planned_from`](super::NewPlan); `None` when it never was.
     pub async fn planned_from(&self, id: Id) -> Result<Option<String>> {
         self.meta(&planned_from(id)).await
-    }
-
-    /// Notes from which items a channel is planned, in whatever form tells sets of items apart.
-    pub async fn set_planned_from(&self, id: Id, items: &str) -> Result<()> {
-        self.set_meta(&planned_from(id), Some(items)).await
     }
 
     /// All channels, by the value of their numbers.
@@ -201,8 +196,8 @@ impl Checked {
     }
 }
 
-/// The key of the fact that tells from which items a channel is planned.
-fn planned_from(channel: Id) -> String {
+/// The key of the fact that tells from what a channel is planned.
+pub(super) fn planned_from(channel: Id) -> String {
     format!("planned_from.{channel}")
 }
 

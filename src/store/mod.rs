@@ -13,6 +13,7 @@ mod meta;
 mod migrate;
 mod moves;
 mod open;
+mod plans;
 mod pulse;
 mod readers;
 mod roots;
@@ -38,6 +39,7 @@ use pulse::Pulse;
 
 pub use collections::SmartCollection;
 pub use open::{DATABASE_FILE, LOCK_FILE, OpenStore, lies_on_network};
+pub use plans::{Gap, GapKind, NewPlan, PlanWarning};
 pub use rows::*;
 pub use search::Today;
 

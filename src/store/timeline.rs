@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, ToSql, params, params_from_it
 
 use super::channels::no_channel;
 use super::convert::{METADATA, Word, count_of, metadata_of, moment_of};
-use super::{Entry, EntryContent, Id, MAX_PAGE, NewEntry, Store, TimelineSpan, fail};
+use super::{Entry, EntryContent, Id, MAX_PAGE, NewEntry, NewPlan, Store, TimelineSpan, fail};
 use crate::clock::UtcMs;
 use crate::error::{Error, ErrorKind, Result};
 use crate::guide::ItemKind;
@@ -42,12 +42,12 @@ impl Store {
         from: UtcMs,
         entries: Vec<NewEntry>,
     ) -> Result<u64> {
-        self.write_rows(entries.len(), move |db| {
-            clear_from(db, channel, from)?;
-            append(db, channel, &entries)?;
-            bump(db, channel)
-        })
-        .await
+        let plan = NewPlan {
+            from,
+            entries,
+            ..NewPlan::default()
+        };
+        self.plan_timeline(channel, plan).await
     }
 
     /// The part of a channel's timeline made of the entries that start before `before` (all without it): `None`
@@ -225,7 +225,7 @@ impl Store {
                            AND start_ms < (SELECT start_ms FROM timeline WHERE channel_id = ?1 AND start_ms <= ?2 \
                            AND mark_is_full = 1 ORDER BY start_ms DESC LIMIT 1)";
         self.write_rows(super::writer::ROWS_PER_TRANSACTION, move |db| {
-            let run = || {
+            let run = || -> rusqlite::Result<usize> {
                 db.execute(
                     &format!(
                         "INSERT INTO history (channel_id, item_id, last_start_ms, plays) \
@@ -236,10 +236,14 @@ impl Store {
                     ),
                     [channel, before.0],
                 )?;
-                db.execute(
+                let gone = db.execute(
                     &format!("DELETE FROM timeline WHERE {DUE}"),
                     [channel, before.0],
-                )
+                )?;
+                if gone > 0 {
+                    super::plans::prune(db, channel, before)?;
+                }
+                Ok(gone)
             };
             run().map_err(|e| fail::sql("clearing old entries away", e))
         })
@@ -293,7 +297,7 @@ pub(super) fn channels_that_play(
 }
 
 /// Removes what starts at `from` or later and cuts a gap that runs on.
-fn clear_from(db: &Connection, channel: Id, from: UtcMs) -> Result<()> {
+pub(super) fn clear_from(db: &Connection, channel: Id, from: UtcMs) -> Result<()> {
     let doing = "clearing the future of a timeline";
     db.execute(
         "DELETE FROM timeline WHERE channel_id = ?1 AND start_ms >= ?2",
@@ -335,7 +339,7 @@ fn end_group(db: &Connection, channel: Id, group: i64, stop: UtcMs) -> Result<()
     .map_err(|e| fail::sql("changing the end of a programme", e))
 }
 
-fn append(db: &Connection, channel: Id, entries: &[NewEntry]) -> Result<()> {
+pub(super) fn append(db: &Connection, channel: Id, entries: &[NewEntry]) -> Result<()> {
     let last = last_of(db, channel)?;
     let mut end = last.as_ref().map(|last| last.stop);
     // The programme of the entry before: its key, and where it begins and ends.

@@ -18,7 +18,7 @@ fn filler(amount: Amount) -> Option<Filler> {
     })
 }
 
-fn item(mode: Mode) -> Item {
+pub(super) fn item(mode: Mode) -> Item {
     Item {
         name: None,
         pick: Pick::new(Collection::Library, PlayOrder::Shuffle),
@@ -58,7 +58,7 @@ fn program() -> Program {
 }
 
 /// The programmes of the guide are those of the rows: groups follow each other, share edges and titles, and cover all.
-fn check_guide(rows: &[Entry]) {
+pub(super) fn check_guide(rows: &[Entry]) {
     let seconds = |t: UtcMs| (t.0 + 500).div_euclid(1000);
     for pair in rows.windows(2) {
         assert_eq!(pair[0].stop, pair[1].start, "rows touch");

@@ -1,0 +1,72 @@
+//! `exstreamd channel rebuild` and `exstreamd channel warnings`.
+
+use serde_json::{Value, json};
+
+use super::args::Args;
+use super::channel::path;
+use super::client::Client;
+use super::guide::{clock_time, local_zone};
+use super::library::field;
+use super::output::Output;
+use crate::error::Result;
+
+/// Plans anew what a channel plays behind the hour that is published.
+pub(super) fn rebuild(args: &Args, output: &mut Output) -> Result<()> {
+    let path = path(args.text(0)?);
+    let wish = json!({"reset": args.has("reset")});
+    let client = Client::connect(args)?;
+    let planned: Value = client.ask("POST", &format!("{path}/rebuild"), Some(&wish))?;
+    client.close();
+    print(args, &planned, output)
+}
+
+/// Shows what could not be planned as the schedule says.
+pub(super) fn warnings(args: &Args, output: &mut Output) -> Result<()> {
+    let path = path(args.text(0)?);
+    let client = Client::connect(args)?;
+    let planned: Value = client.get(&format!("{path}/warnings"))?;
+    client.close();
+    print(args, &planned, output)
+}
+
+fn print(args: &Args, planned: &Value, output: &mut Output) -> Result<()> {
+    if output.json() {
+        return output.value(planned);
+    }
+    let zone = local_zone(args)?;
+    let time = |of: &Value, name: &str| {
+        let ms = of.get(name).and_then(Value::as_i64);
+        ms.map(|ms| clock_time(ms, &zone, "%a %d %b %H:%M"))
+    };
+    let list = |name: &str| planned.get(name).and_then(Value::as_array);
+    if let Some(until) = time(planned, "planned_until") {
+        output.line(format!("planned until {until}"))?;
+    }
+    let failure = field(planned, "failure");
+    if !failure.is_empty() {
+        output.line(format!(
+            "the last attempt failed, what was planned before stands: {failure}"
+        ))?;
+    }
+    for warning in list("warnings").into_iter().flatten() {
+        let at = time(warning, "at").unwrap_or_else(|| "always".to_owned());
+        output.line(format!("  {at}: {}", field(warning, "text")))?;
+    }
+    for gap in list("gaps").into_iter().flatten() {
+        let why = match field(gap, "kind") {
+            "planned" => "off the air, as the schedule says",
+            "removed" => "off the air, for what was planned there is no longer in the library",
+            _ => "off the air, for there is nothing to play",
+        };
+        let (start, stop) = (time(gap, "start"), time(gap, "stop"));
+        output.line(format!(
+            "  {} to {}: {why}",
+            start.unwrap_or_default(),
+            stop.unwrap_or_default()
+        ))?;
+    }
+    if failure.is_empty() && list("warnings").is_none_or(Vec::is_empty) {
+        output.line("there are no warnings")?;
+    }
+    Ok(())
+}
