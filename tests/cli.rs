@@ -413,3 +413,37 @@ fn root_never_becomes_the_owner_of_somebody_elses_data() {
         }
     }
 }
+
+#[test]
+fn what_is_planned_can_be_built_anew_and_looked_over() {
+    let mut instance = Instance::new();
+    instance.json(&["channel", "add", "--number", "7"]);
+    let planned = |args: &[&str]| {
+        let planned = instance.json(args);
+        assert_eq!(planned["warnings"], serde_json::json!([]), "{planned}");
+        assert_eq!(planned["gaps"][0]["kind"], "empty", "{planned}");
+        planned["timeline_version"].as_u64().unwrap()
+    };
+    let made = planned(&["channel", "warnings", "7"]);
+    assert!(planned(&["channel", "rebuild", "7"]) > made);
+    let reset = planned(&["channel", "rebuild", "7", "--reset"]);
+    assert_eq!(planned(&["channel", "warnings", "7"]), reset);
+    let text = said(&instance.run(&["channel", "warnings", "7"]));
+    assert!(text.contains("nothing to play"), "{text}");
+    // The box moves: schedules do not.
+    instance.set("TZ", "Asia/Tokyo");
+    let zone = |args: &[&str]| {
+        let view = instance.json(args);
+        (view["zone"].clone(), view["here"].clone())
+    };
+    assert_eq!(
+        zone(&["schedule", "zone"]),
+        ("UTC".into(), "Asia/Tokyo".into())
+    );
+    let check = said(&instance.run(&["check"]));
+    assert!(check.contains("schedule zone"), "{check}");
+    let accepted = ("Asia/Tokyo".into(), "Asia/Tokyo".into());
+    assert_eq!(zone(&["schedule", "zone", "--accept"]), accepted);
+    let check = said(&instance.run(&["check"]));
+    assert!(!check.contains("schedule zone"), "{check}");
+}

@@ -317,6 +317,18 @@ pub const COMMANDS: &[Command] = &[
         run: planning::warnings,
     },
     Command {
+        name: "schedule zone",
+        args: "",
+        count: (0, 0),
+        doc: "Show in which time zone schedules are written, and what would move if it were the one of this box",
+        options: &[opt(
+            "accept",
+            "",
+            "Write them in the time zone of this box from now on; the next hour stays as published",
+        )],
+        run: planning::zone,
+    },
+    Command {
         name: "guide",
         args: "[NUMBER]",
         count: (0, 1),

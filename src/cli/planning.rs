@@ -1,4 +1,4 @@
-//! `exstreamd channel rebuild` and `exstreamd channel warnings`.
+//! How channels are planned: `exstreamd channel rebuild`, `channel warnings`, `schedule zone`.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use super::args::Args;
 use super::channel::path;
 use super::client::Client;
 use super::guide::{clock_time, local_zone};
-use super::library::field;
+use super::library::{field, number};
 use super::output::Output;
 use crate::error::Result;
 
@@ -69,4 +69,43 @@ fn print(args: &Args, planned: &Value, output: &mut Output) -> Result<()> {
         output.line("there are no warnings")?;
     }
     Ok(())
+}
+
+/// Shows in which zone schedules are written, or takes that of this box.
+pub(super) fn zone(args: &Args, output: &mut Output) -> Result<()> {
+    const PATH: &str = "/api/v1/schedule/zone";
+    let client = Client::connect(args)?;
+    let view: Value = match args.has("accept") {
+        true => client.ask("POST", PATH, None)?,
+        false => client.get(PATH)?,
+    };
+    client.close();
+    if output.json() {
+        return output.value(&view);
+    }
+    let (zone, here) = (field(&view, "zone"), field(&view, "here"));
+    output.line(format!("schedules are written in {zone}"))?;
+    if zone == here {
+        return Ok(());
+    }
+    output.line(format!("the time zone of this box is {here}"))?;
+    let local = local_zone(args)?;
+    let time = |of: &Value, name: &str| {
+        let ms = of.get(name).and_then(Value::as_i64);
+        ms.map(|ms| clock_time(ms, &local, "%a %H:%M"))
+    };
+    let list = |of: &Value, name: &str| of.get(name).and_then(Value::as_array).cloned();
+    for channel in list(&view, "moves").into_iter().flatten() {
+        output.line(format!(
+            "channel {}: {} programmes would move",
+            field(&channel, "number"),
+            number(&channel, "programmes")
+        ))?;
+        for moved in list(&channel, "first").into_iter().flatten() {
+            let to = time(&moved, "to").unwrap_or_else(|| "nowhere".to_owned());
+            let from = time(&moved, "from").unwrap_or_default();
+            output.line(format!("  {from} to {to}: {}", field(&moved, "title")))?;
+        }
+    }
+    output.line("exstreamd schedule zone --accept moves them")
 }

@@ -27,13 +27,13 @@ impl Zone {
             .as_deref()
             .or(tz.map(|tz| tz.trim_start_matches(':')));
         if let Some(name) = named {
-            return match TimeZone::get(name).or_else(|_| TimeZone::posix(name)) {
-                Ok(zone) => Self {
+            return match Self::named(name) {
+                Some(zone) => Self {
                     zone,
                     name: name.to_owned(),
                     finding: None,
                 },
-                Err(_) => Self::utc(format!(
+                None => Self::utc(format!(
                     "the time zone {name:?} is not known, so times are UTC: {MEND}"
                 )),
             };
@@ -51,6 +51,11 @@ impl Zone {
                 "nothing says which time zone this is, so times are UTC: {MEND}"
             )),
         }
+    }
+
+    /// The zone of a name such as "Europe/Berlin", or in the form of POSIX.1 §8.3 ("CET-1CEST,M3.5.0,M10.5.0/3").
+    pub fn named(name: &str) -> Option<TimeZone> {
+        TimeZone::get(name).or_else(|_| TimeZone::posix(name)).ok()
     }
 
     fn utc(finding: String) -> Self {

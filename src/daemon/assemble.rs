@@ -12,10 +12,10 @@ use crate::clock::SharedClock;
 use crate::config::{Config, Dirs, Environment, Zone};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ffmpeg::Ffmpeg;
-use crate::http::{App, Network, Shared, Shares, Viewers};
+use crate::http::{App, Network, SCHEDULE_ZONE, Shared, Shares, Viewers};
 use crate::library::{Library, LibraryOptions};
 use crate::metrics::{Findings, Registry, Severity};
-use crate::playout::{Planning, Playout};
+use crate::playout::{Planning, Playout, written_in};
 use crate::schedule::TimeOfDay;
 use crate::store::Store;
 use crate::system::identity::Identity;
@@ -87,12 +87,16 @@ pub async fn assemble(
     let spawner = Spawner::start(launcher)?;
     let ffmpeg = Ffmpeg::find(&config.ffmpeg, &spawner).await;
     let identity = identity(&store).await?;
+    let written_in = written_in(&store, &zone, clock.utc()).await?;
+    if let Some(finding) = written_in.finding {
+        findings.set(SCHEDULE_ZONE, Severity::Warning, finding);
+    }
     let playout = Playout::with_clock_watch(
         store.clone(),
         clock.clone(),
         clock_is_sane,
         Planning {
-            zone: zone.zone.clone(),
+            zone: written_in.zone,
             days: config.schedule_days,
             daily: TimeOfDay::from_ms(u32::from(config.schedule_hour) * 3_600_000)
                 .unwrap_or(TimeOfDay::MIDNIGHT),

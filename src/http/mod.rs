@@ -47,6 +47,9 @@ use crate::system::spawner::Spawner;
 use crate::system::watchdog::Liveness;
 use crate::tuner::Device;
 
+/// The finding that says that the time zone of this box is not the one that schedules are written in.
+pub const SCHEDULE_ZONE: &str = "schedule.zone";
+
 /// Everything that handlers ask. One per daemon.
 pub struct App {
     /// Time.

@@ -222,6 +222,20 @@ pub const ROUTES: &[Route] = &[
     ),
     route(
         Method::GET,
+        "/api/v1/schedule/zone",
+        Place::House,
+        "The time zone that schedules are written in, and what would move if that were the one of this box",
+        |call| Box::pin(planning::zone(call)),
+    ),
+    route(
+        Method::POST,
+        "/api/v1/schedule/zone",
+        Place::Control,
+        "Write schedules in the time zone of this box from now on, and plan what is not published anew",
+        |call| Box::pin(planning::take_zone(call)),
+    ),
+    route(
+        Method::GET,
         "/api/v1/proposals",
         Place::House,
         "Starter channels for what the library holds",

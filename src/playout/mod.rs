@@ -7,6 +7,7 @@
 mod extend;
 #[cfg(test)]
 mod tests;
+mod zone;
 
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
@@ -20,6 +21,8 @@ use crate::clock::{SharedClock, UtcMs};
 use crate::error::{Error, ErrorKind, Result};
 use crate::schedule::{TimeOfDay, Wall};
 use crate::store::{Entry, Id, Store};
+
+pub use zone::{Move, Moves, WrittenIn, written_in};
 
 /// For how many days timelines can be built ahead.
 pub const HORIZON_DAYS: RangeInclusive<u8> = 1..=14;
@@ -77,7 +80,10 @@ struct Inner {
     store: Store,
     clock: SharedClock,
     clock_is_sane: watch::Receiver<bool>,
-    planning: Planning,
+    /// The zone that schedules are written in.
+    zone: Mutex<TimeZone>,
+    horizon_ms: i64,
+    daily: TimeOfDay,
     /// Work on a channel's timeline is done by one at a time.
     channels: Mutex<HashMap<Id, Arc<Live>>>,
     wake: Notify,
@@ -105,15 +111,17 @@ impl Playout {
         store: Store,
         clock: SharedClock,
         clock_is_sane: watch::Receiver<bool>,
-        mut planning: Planning,
+        planning: Planning,
     ) -> Self {
-        let (shortest, longest) = (*HORIZON_DAYS.start(), *HORIZON_DAYS.end());
-        planning.days = planning.days.clamp(shortest, longest);
+        let Planning { zone, days, daily } = planning;
+        let days = days.clamp(*HORIZON_DAYS.start(), *HORIZON_DAYS.end());
         Self(Arc::new(Inner {
             store,
             clock,
             clock_is_sane,
-            planning,
+            zone: Mutex::new(zone),
+            horizon_ms: i64::from(days) * DAY_MS,
+            daily,
             channels: Mutex::default(),
             wake: Notify::new(),
         }))
@@ -250,8 +258,7 @@ impl Playout {
 
     /// When the next day of planning begins behind `t`.
     fn next_day(&self, t: UtcMs) -> Option<UtcMs> {
-        let Planning { zone, daily, .. } = &self.0.planning;
-        Wall::new(zone.clone()).next(t, *daily, |_| true)
+        Wall::new(self.zone()).next(t, self.0.daily, |_| true)
     }
 
     /// Extends every channel and clears its past away, once; the first time on a day of planning, it also plans anew what
@@ -331,11 +338,10 @@ impl Playout {
     }
 
     fn ground(&self) -> extend::Ground {
-        let Planning { zone, days, .. } = &self.0.planning;
         extend::Ground {
             now: self.0.clock.utc(),
-            zone: zone.clone(),
-            horizon_ms: i64::from(*days) * DAY_MS,
+            zone: self.zone(),
+            horizon_ms: self.0.horizon_ms,
         }
     }
 

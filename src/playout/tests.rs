@@ -2,6 +2,7 @@
 
 mod modes;
 mod programs;
+mod time;
 
 use std::path::Path;
 

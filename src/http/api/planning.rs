@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::super::SCHEDULE_ZONE;
 use super::super::router::{Call, Reply, json};
 use crate::clock::UtcMs;
 use crate::error::Result;
-use crate::playout::Mode;
+use crate::playout::{Mode, Moves};
 use crate::store::{Gap, PlanWarning};
 
 /// What there is to know about how a channel is planned.
@@ -60,4 +61,35 @@ pub(in crate::http) async fn rebuild(call: Call) -> Result<Reply> {
     };
     call.app.playout.rebuild(channel.id, mode).await?;
     planned(&call, channel.id).await
+}
+
+/// In which zone schedules are written.
+#[derive(Serialize)]
+struct ZoneView {
+    /// Its name.
+    zone: Option<String>,
+    /// The name of that of this box.
+    here: String,
+    /// What would move if schedules were written in that.
+    moves: Vec<Moves>,
+}
+
+/// `GET /api/v1/schedule/zone`.
+pub(in crate::http) async fn zone(call: Call) -> Result<Reply> {
+    let (app, playout) = (&call.app, &call.app.playout);
+    let zone = playout.zone_name().await?;
+    let moves = match zone.as_ref() == Some(&app.zone.name) {
+        true => Vec::new(),
+        false => playout.zone_preview(&app.zone.zone).await?,
+    };
+    let here = app.zone.name.clone();
+    Ok(json(&ZoneView { zone, here, moves }))
+}
+
+/// `POST /api/v1/schedule/zone`.
+pub(in crate::http) async fn take_zone(call: Call) -> Result<Reply> {
+    let app = &call.app;
+    app.playout.take_zone(&app.zone).await?;
+    app.findings.clear(SCHEDULE_ZONE);
+    zone(call).await
 }

@@ -11,13 +11,13 @@ fn titles(rows: &[Entry]) -> Vec<&str> {
 }
 
 /// A playout of the same database that plans otherwise.
-fn planning(s: &mut Station, planning: Planning) {
+pub(super) fn planning(s: &mut Station, planning: Planning) {
     let sane = watch::channel(true).1;
     let clock = Arc::new(s.clock.clone());
     s.playout = Playout::with_clock_watch(s.store.clone(), clock, sane, planning);
 }
 
-fn classic(items: Vec<crate::schedule::classic::Item>) -> Option<Program> {
+pub(super) fn classic(items: Vec<crate::schedule::classic::Item>) -> Option<Program> {
     Some(Program::Classic(Classic {
         schedule: Schedule {
             items,
@@ -130,7 +130,10 @@ async fn a_schedule_of_days_is_reset_to_the_time_of_day() {
     super::programs::check_guide(&rows);
     let found = at_eight(&rows);
     // It was reset at 22:13 on 16 November: the news of that day counts as played, and those of the 17th are the second.
-    let days: Vec<_> = found.iter().filter(|day| day.as_str() >= "2023-11-17").collect();
+    let days: Vec<_> = found
+        .iter()
+        .filter(|day| day.as_str() >= "2023-11-17")
+        .collect();
     assert_eq!(days[0], "2023-11-17 Film 1", "{found:?}");
     assert_eq!(days[1], "2023-11-18 Film 2", "{found:?}");
 }
