@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
+use super::block::BlockState;
 use super::classic::ClassicState;
 use super::content::{Contents, CursorKey, Pick};
 use super::draw::Seed;
@@ -313,6 +314,14 @@ pub fn build(input: &BuildInput<'_>) -> Built {
                 _ => ClassicState::default(),
             };
             let kind = |s: &ClassicState| KindState::Classic(s.clone());
+            build.run(rules, &mut known, input.until, kind);
+        }
+        Program::Block(rules) => {
+            let mut known = match &state.kind {
+                KindState::Block(known) => known.clone(),
+                _ => BlockState::default(),
+            };
+            let kind = |s: &BlockState| KindState::Block(s.clone());
             build.run(rules, &mut known, input.until, kind);
         }
     }

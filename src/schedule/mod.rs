@@ -3,6 +3,7 @@
 //! Pure: no clock, no files, no database, no async. Equal input gives equal output on every machine, and a timeline
 //! built in pieces is the same as one built in one go.
 
+pub mod block;
 mod build;
 mod calendar;
 pub mod classic;
@@ -25,6 +26,7 @@ mod timeline;
 mod wall;
 mod warning;
 
+pub use block::{BlockState, Blocks};
 pub use build::{BuildInput, Built, MAX_ENTRIES, begin, build};
 pub use calendar::{Between, Day, Days, YearDay};
 pub use classic::{Classic, ClassicState};

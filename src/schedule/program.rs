@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::block::Blocks;
 use super::classic::Classic;
 use super::content::Pick;
 use super::loops::Loop;
@@ -14,6 +15,8 @@ pub enum Program {
     Loop(Loop),
     /// A classic schedule.
     Classic(Classic),
+    /// A block schedule.
+    Block(Blocks),
 }
 
 impl Program {
@@ -21,7 +24,7 @@ impl Program {
     pub(super) fn begins_at_midnight(&self) -> bool {
         match self {
             Self::Loop(_) => false,
-            Self::Classic(_) => true,
+            Self::Classic(_) | Self::Block(_) => true,
         }
     }
 
@@ -30,6 +33,7 @@ impl Program {
         match self {
             Self::Loop(rules) => vec![rules.pick.clone()],
             Self::Classic(rules) => rules.picks(),
+            Self::Block(rules) => rules.picks(),
         }
     }
 }

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::block::BlockState;
 use super::classic::ClassicState;
 use super::order::Cursors;
 use super::planned::Group;
@@ -21,6 +22,8 @@ pub enum KindState {
     Loop,
     /// Of a classic schedule.
     Classic(ClassicState),
+    /// Of a block schedule.
+    Block(BlockState),
 }
 
 /// What is kept behind a step.

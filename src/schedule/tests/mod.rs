@@ -1,5 +1,6 @@
 //! What every timeline keeps to, and what a loop plays.
 
+mod blocks;
 mod properties;
 
 use std::collections::{BTreeMap, HashSet};

@@ -1,0 +1,164 @@
+//! Block schedules: blocks of a length, each of a few items, that templates place on the clock on the wall and a calendar
+//! gives to days.
+//!
+//! Every item of a block plays one thing a time, and each block keeps its own place in what its items draw from: it goes
+//! on from day to day where it was. Between blocks the channel is off the air.
+
+mod check;
+mod place;
+mod run;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::calendar::Days;
+use super::content::Pick;
+use super::planned::Dress;
+use super::wall::TimeOfDay;
+use crate::clock::UtcMs;
+
+pub(super) const MINUTE_MS: i64 = 60_000;
+
+/// A block schedule whose rules make sense: see [`Blocks::new`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Rules")]
+pub struct Blocks(Rules);
+
+/// The rules of a block schedule.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rules {
+    /// Blocks, by name. A block that gets another name begins anew in what it draws from.
+    pub blocks: BTreeMap<Arc<str>, Block>,
+    /// Days that blocks are placed on, by name.
+    pub templates: BTreeMap<Arc<str>, Template>,
+    /// Which days are planned after which template: the first entry whose days hold a date is that date's. A date
+    /// without one has no blocks.
+    pub calendar: Vec<Dated>,
+}
+
+/// A few items that are played together.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Block {
+    /// How long it lasts, in minutes: a multiple of 5 and no more than a day.
+    pub minutes: i64,
+    /// What it plays, one after the other, each once.
+    pub items: Vec<Item>,
+    /// When it is too late for its next item.
+    #[serde(default)]
+    pub stop: StopScheduling,
+    /// The guide shows the block as one programme of this title.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<Arc<str>>,
+}
+
+/// When a block that has not played all of its items stops.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StopScheduling {
+    /// When its time is over: the last item may go on beyond it, and what comes next begins later.
+    #[default]
+    AfterDurationEnd,
+    /// Before an item that would not end in time. What is longer than the whole block is passed over.
+    BeforeDurationEnd,
+}
+
+/// An item of a block: one thing a time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Item {
+    /// What it plays. Without a named place its place in the collection belongs to the block and the order.
+    pub pick: Pick,
+    /// Do not show it in the guide: the programme before it is shown for longer, or the one behind it from earlier on. Of
+    /// a block that would show nothing everything is shown.
+    #[serde(default)]
+    pub hidden: bool,
+    /// How it looks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dress: Option<Arc<Dress>>,
+}
+
+/// A day, as blocks fill it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Template {
+    /// Its blocks, in any order. A block that has not ended when the next one begins ends there.
+    pub slots: Vec<Slot>,
+}
+
+/// A block's place in a day.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Slot {
+    /// When it begins, on the clock on the wall. It may end on the next day.
+    pub at: TimeOfDay,
+    /// The name of the block.
+    pub block: Arc<str>,
+}
+
+/// What certain days are planned after.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dated {
+    /// Which days.
+    #[serde(default)]
+    pub on: Days,
+    /// The name of the template.
+    pub template: Arc<str>,
+}
+
+/// Where a block schedule is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct BlockState {
+    /// When the block that was begun last was to begin.
+    #[serde(rename = "b", skip_serializing_if = "is_default")]
+    block: Option<UtcMs>,
+    /// Which of its items is next; `None` when it is over.
+    #[serde(rename = "i", skip_serializing_if = "is_default")]
+    item: Option<u32>,
+    /// Whether it has put something on air.
+    #[serde(rename = "n", skip_serializing_if = "is_default")]
+    begun: bool,
+    /// Whether the guide shows all of its items, for none of them wants to be shown.
+    #[serde(rename = "v", skip_serializing_if = "is_default")]
+    shows_all: bool,
+    /// Whether the guide has a programme for the time behind it.
+    #[serde(rename = "g", skip_serializing_if = "is_default")]
+    between: bool,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+impl Block {
+    fn length_ms(&self) -> i64 {
+        self.minutes.saturating_mul(MINUTE_MS)
+    }
+
+    /// What an item of the block of a name draws from: the place belongs to the block, unless the item names one.
+    fn pick(name: &str, item: &Item) -> Pick {
+        let mut pick = item.pick.clone();
+        if pick.place.is_none() {
+            // Nothing in an order can fail to serialize.
+            let order = serde_json::to_string(&pick.order).unwrap_or_default();
+            pick.place = Some(format!("block {name}\n{order}"));
+        }
+        pick
+    }
+}
+
+impl Blocks {
+    /// Everything that it draws from.
+    pub fn picks(&self) -> Vec<Pick> {
+        let blocks = self.0.blocks.iter();
+        let items = blocks.flat_map(|(name, block)| block.items.iter().map(move |i| (name, i)));
+        items.map(|(name, item)| Block::pick(name, item)).collect()
+    }
+}
