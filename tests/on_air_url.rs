@@ -12,7 +12,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use common::media::{made, sample};
-use common::tv::{BEGIN, Loop, Received, Tv, check_broken_off, check_strictly, item};
+use common::tv::{
+    BEGIN, Loop, Received, Tv, assert_same_end, check_broken_off, check_strictly, item,
+};
 use common::web::{Reply, Request, Web, range};
 use exstreamd::channel::programming::{Answer, ChannelFacts, OnAir, Programming};
 use exstreamd::clock::{Clock, SharedClock, Sleep, UtcMs};
@@ -148,29 +150,6 @@ fn assert_never_silent(tv: &Tv, client: &Received) {
         silence <= Duration::from_millis(200),
         "{silence:?} without a byte"
     );
-}
-
-/// The last `seconds` of both hold the same pictures at the same time: the item is at its place.
-#[track_caller]
-fn assert_same_end(seconds: i64, found: &[u8], expected: &[u8]) {
-    let pictures = |bytes: &[u8]| -> Vec<(i64, usize)> {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("pictures.ts");
-        std::fs::write(&path, bytes).unwrap();
-        let packets = common::ts::packets(&path);
-        let video = packets.iter().filter(|p| p.video);
-        video.map(|p| (p.pts.0, p.bytes)).collect()
-    };
-    let (found, expected) = (pictures(found), pictures(expected));
-    let end = expected.iter().map(|p| p.0).max().unwrap();
-    let tail = |all: &[(i64, usize)]| -> Vec<(i64, usize)> {
-        let from = end - seconds * 90_000;
-        // The very last pictures depend on where the head stands.
-        let inside = |p: &&(i64, usize)| p.0 >= from && p.0 < end - 90_000;
-        all.iter().filter(inside).copied().collect()
-    };
-    assert!(!tail(&expected).is_empty());
-    assert_eq!(tail(&found), tail(&expected));
 }
 
 /// What a client gets that tunes in at `start` when everything lies on a disk.

@@ -285,3 +285,28 @@ fn check_holding(frames: &str, name: &str, bytes: &[u8]) -> (tempfile::TempDir, 
     super::ts::check(&path, &options);
     (dir, path)
 }
+
+/// Pictures of a stream as (PTS, bytes).
+pub(crate) fn pictures(bytes: &[u8]) -> Vec<(i64, usize)> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("pictures.ts");
+    std::fs::write(&path, bytes).unwrap();
+    let packets = super::ts::packets(&path);
+    let video = packets.iter().filter(|p| p.video);
+    video.map(|p| (p.pts.0, p.bytes)).collect()
+}
+
+/// The last `seconds` of both hold the same pictures at the same time: the item is at its place.
+#[track_caller]
+pub(crate) fn assert_same_end(seconds: i64, found: &[u8], expected: &[u8]) {
+    let (found, expected) = (pictures(found), pictures(expected));
+    let end = expected.iter().map(|p| p.0).max().unwrap();
+    let tail = |all: &[(i64, usize)]| -> Vec<(i64, usize)> {
+        let from = end - seconds * 90_000;
+        // The very last pictures depend on where the head stands.
+        let inside = |p: &&(i64, usize)| p.0 >= from && p.0 < end - 90_000;
+        all.iter().filter(inside).copied().collect()
+    };
+    assert!(!tail(&expected).is_empty());
+    assert_eq!(tail(&found), tail(&expected));
+}

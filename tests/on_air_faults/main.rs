@@ -15,7 +15,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::media::{made, sample};
-use common::tv::{BEGIN, Loop, Received, Tv, check, check_broken_off, check_strictly, item};
+use common::tv::{
+    BEGIN, Loop, Received, Tv, assert_same_end, check, check_broken_off, check_strictly, item,
+    pictures,
+};
 use exstreamd::channel::Transcoder;
 use exstreamd::channel::programming::{Answer, ChannelFacts, OnAir, Programming};
 use exstreamd::clock::{Clock, UtcMs};
@@ -39,31 +42,6 @@ fn files(paths: &[PathBuf]) -> Loop {
 fn assert_never_silent(tv: &Tv, client: &Received) {
     let silence = client.longest_silence(tv.clock.monotonic());
     assert!(silence <= SILENCE, "{silence:?} without a byte");
-}
-
-/// Pictures of a stream as (PTS, bytes).
-fn pictures(bytes: &[u8]) -> Vec<(i64, usize)> {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("pictures.ts");
-    std::fs::write(&path, bytes).unwrap();
-    let packets = common::ts::packets(&path);
-    let video = packets.iter().filter(|p| p.video);
-    video.map(|p| (p.pts.0, p.bytes)).collect()
-}
-
-/// The last `seconds` of both hold the same pictures at the same time: the item is back at its place.
-#[track_caller]
-fn assert_same_end(seconds: i64, faulty: &[u8], sound: &[u8]) {
-    let (faulty, sound) = (pictures(faulty), pictures(sound));
-    let end = sound.iter().map(|p| p.0).max().unwrap();
-    let tail = |all: &[(i64, usize)]| -> Vec<(i64, usize)> {
-        let from = end - seconds * 90_000;
-        // The very last pictures depend on where the head stands.
-        let inside = |p: &&(i64, usize)| p.0 >= from && p.0 < end - 90_000;
-        all.iter().filter(inside).copied().collect()
-    };
-    assert!(!tail(&sound).is_empty());
-    assert_eq!(tail(&faulty), tail(&sound));
 }
 
 async fn undisturbed(programming: Loop, start: UtcMs, seconds: u64) -> Vec<u8> {
