@@ -4,7 +4,12 @@ Like a player with a small buffer it takes what it is given at first and then ne
 programme runs, so it stays seconds behind the newest bytes all the time.
 """
 
+import collections
+import os
+import re
+import shutil
 import socket
+import subprocess
 import time
 
 PACKET = 188
@@ -86,3 +91,42 @@ class Paced:
 
     def skips(self):
         return self.lost_packets + self.announced_breaks + self.clock_gaps + self.ended
+
+
+class Vlc:
+    """VLC without a screen on the same channel, and what it complains of."""
+
+    # What VLC 3 says when something is missing, comes late or does not fit.
+    COMPLAINTS = re.compile(r"discontinuity|RESET_PCR|too late|lost|skipp|deadlock|underrun|corrupt|main error|decoder error")
+
+    def __init__(self, url, directory):
+        self.log = f"{directory}/vlc"
+        command = ["cvlc", "-vv", "--no-color", "--vout", "dummy", "--aout", "dummy", "--no-lua", url]
+        if os.getuid() == 0:
+            # It does not run as root.
+            command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "env", f"HOME={directory}/home", *command]
+            os.mkdir(f"{directory}/home", 0o777)
+            os.chown(f"{directory}/home", 65534, 65534)
+            os.chmod(directory, 0o711)
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self.began = time.monotonic()
+
+    @staticmethod
+    def is_here():
+        return shutil.which("cvlc") is not None
+
+    def stop(self):
+        """Ends it, and returns what it said in words, and how many complaints there were."""
+        ended_early, took = self.process.poll() is not None, time.monotonic() - self.began
+        self.process.terminate()
+        self.process.wait(20)
+        said, decoders = collections.Counter(), 0
+        with open(self.log, encoding="utf-8", errors="replace") as log:
+            for line in log:
+                decoders += "using video decoder module" in line or "using audio decoder module" in line
+                if self.COMPLAINTS.search(line):
+                    said[re.sub(r"^\[[^]]*\] |\d+", "", line).strip()[:80]] += 1
+        words = "; ".join(f"{count} × {what}" for what, count in said.most_common(5)) or "no complaint"
+        early = ", ended early" if ended_early else "" if decoders else ", decoded nothing"
+        return f"VLC for {took / 60:.1f} minutes: {words}{early}", sum(said.values()) + bool(early)
