@@ -97,7 +97,9 @@ class Vlc:
     """VLC without a screen on the same channel, and what it complains of."""
 
     # What VLC 3 says when something is missing, comes late or does not fit.
-    COMPLAINTS = re.compile(r"discontinuity|RESET_PCR|too late|lost|skipp|deadlock|underrun|corrupt|main error|decoder error")
+    COMPLAINTS = re.compile(r"discontinuity|RESET_PCR|buffer too late|lost|skipp|deadlock|underrun|corrupt|main error|decoder error")
+    # And when it has no time to decode: that is the machine's.
+    LATE = "picture is too late"
 
     def __init__(self, url, directory):
         self.log = f"{directory}/vlc"
@@ -121,12 +123,15 @@ class Vlc:
         ended_early, took = self.process.poll() is not None, time.monotonic() - self.began
         self.process.terminate()
         self.process.wait(20)
-        said, decoders = collections.Counter(), 0
+        said, decoders, late = collections.Counter(), 0, 0
         with open(self.log, encoding="utf-8", errors="replace") as log:
             for line in log:
                 decoders += "using video decoder module" in line or "using audio decoder module" in line
+                late += self.LATE in line
                 if self.COMPLAINTS.search(line):
                     said[re.sub(r"^\[[^]]*\] |\d+", "", line).strip()[:80]] += 1
         words = "; ".join(f"{count} × {what}" for what, count in said.most_common(5)) or "no complaint"
+        if late:
+            words += f" ({late} pictures decoded too late)"
         early = ", ended early" if ended_early else "" if decoders else ", decoded nothing"
         return f"VLC for {took / 60:.1f} minutes: {words}{early}", sum(said.values()) + bool(early)

@@ -222,6 +222,18 @@ fn what_webm_usually_holds_is_named() {
     }
 }
 
+#[test]
+fn sound_alone_that_cannot_be_carried_still_has_its_times() {
+    for codec in ["flac", "libopus"] {
+        let options = format!("-vn -c:a {codec} -ac 2");
+        let path = made(&format!("alone_{codec}.mkv"), "25", 48_000, 3, &options);
+        let found = probe(Arc::new(FileSource::open(&path).unwrap())).unwrap();
+        assert_eq!(found.start.0, 0, "{codec}");
+        let end = found.end.0;
+        assert!((end - 270_000).abs() < 1_800, "{codec}: {end}");
+    }
+}
+
 /// A chapter: begins (ms), title, and what else is in it.
 fn chapter(begins: u64, title: &str, more: &[Node]) -> Node {
     let display = master(0x80, vec![bytes(0x85, title.as_bytes())]);

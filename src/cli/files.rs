@@ -15,7 +15,7 @@ use super::output::Output;
 use super::usage;
 use crate::channel::remux;
 use crate::clock::RealClock;
-use crate::config::{Config, Environment};
+use crate::config::{Config, Environment, Timeouts};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ffmpeg::Ffmpeg;
 use crate::library::{Location, range};
@@ -31,7 +31,8 @@ pub(super) fn probe(args: &Args, output: &mut Output) -> Result<()> {
     let mut all = Vec::new();
     let mut failed = None;
     for file in args.positional() {
-        let named = location(file, &config).map(|location| (location.to_string(), location));
+        let named =
+            location(file, || Ok(config.timeouts)).map(|location| (location.to_string(), location));
         let (file, location) = match named {
             Ok((file, location)) => (file, Ok(location)),
             // What is no address is not repeated either: it may hold a password.
@@ -86,10 +87,10 @@ pub(super) fn probe(args: &Args, output: &mut Output) -> Result<()> {
 }
 
 /// What an argument means: a web address, or else a file.
-fn location(argument: &OsStr, config: &Config) -> Result<Location> {
+fn location(argument: &OsStr, timeouts: impl FnOnce() -> Result<Timeouts>) -> Result<Location> {
     match argument.to_str() {
         Some(text) if text.contains("://") => {
-            let client = range::Client::new(Arc::new(RealClock), config.timeouts);
+            let client = range::Client::new(Arc::new(RealClock), timeouts()?);
             client.url(text).map(Location::Url)
         }
         _ => Ok(PathBuf::from(argument).into()),
@@ -228,8 +229,12 @@ pub(super) fn remux(args: &Args, output: &mut Output) -> Result<()> {
             "with -o - the stream is what is printed: leave out --json",
         ));
     }
-    let config = Config::load(args.config(), &Environment::of_process())?;
-    let inputs = args.positional().iter().map(|file| location(file, &config));
+    // Files need no settings.
+    let timeouts = || Ok(Config::load(args.config(), &Environment::of_process())?.timeouts);
+    let inputs = args
+        .positional()
+        .iter()
+        .map(|file| location(file, timeouts));
     let inputs = inputs.collect::<Result<Vec<_>>>()?;
     let files = inputs.iter().filter_map(|input| match input {
         Location::File(path) => Some(path),

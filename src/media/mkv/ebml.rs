@@ -18,6 +18,10 @@ const KEPT_BYTES: u64 = 128 * 1024;
 /// shortly behind the one before.
 const JUMP_BYTES: usize = 8 * 1024;
 
+/// How much a read takes in at most in a stream: more saves no time that can be measured, and the memory is that of
+/// every channel that plays such a file.
+const STREAM_BYTES: usize = 64 * 1024;
+
 /// Windows left behind that are kept while places are jumped to.
 const LEFT_MAX: usize = 3;
 
@@ -194,7 +198,14 @@ impl Window {
         let ahead = (at - keep) as usize;
         let have = self.bytes.len();
         let wanted = (ahead + len).max(have + self.read_bytes).min(WINDOW_BYTES);
-        self.read_bytes = (self.read_bytes * 2).min(WINDOW_BYTES);
+        self.read_bytes = (self.read_bytes * 2).min(match self.streaming {
+            true => STREAM_BYTES,
+            false => WINDOW_BYTES,
+        });
+        if self.streaming && self.bytes.capacity() > 2 * wanted {
+            // What opening and seeking took.
+            self.bytes.shrink_to(wanted);
+        }
         if wanted > have {
             self.bytes.reserve_exact(wanted - have);
             self.bytes.resize(wanted, 0);

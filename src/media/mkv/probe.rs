@@ -42,7 +42,9 @@ impl ProbeSource for Mkv {
         let last_cue = self.visit_cues(visit)?;
         let start = match &self.video {
             Some(_) => self.first_rap()?.map(|entry| entry.pts),
-            None => Some(self.seek_to(Ticks90k(i64::MIN / 4))?),
+            None if self.audio.is_some() => Some(self.seek_to(Ticks90k(i64::MIN / 4))?),
+            // Nothing here that we can carry: whatever comes first.
+            None => self.first_time()?,
         };
         self.window.set_streaming(false);
         let start = start.unwrap_or_default();
@@ -104,6 +106,12 @@ impl Mkv {
             (video.longest_rap_interval, video.largest_gop_bytes) = (seen.interval, seen.bytes);
         }
         Ok(probe)
+    }
+
+    fn first_time(&mut self) -> Result<Option<Ticks90k>> {
+        let mut walker = self.layout.walker(self.layout.first_cluster);
+        let first = walker.next(&mut self.window)?;
+        Ok(first.map(|block| self.layout.ticks(block.time)))
     }
 
     fn video_probe(&self) -> VideoProbe {
