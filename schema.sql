@@ -214,6 +214,17 @@ CREATE TABLE timeline (
 ) STRICT;
 CREATE INDEX timeline_by_item ON timeline (item_id) WHERE item_id IS NOT NULL;
 
+-- What channels played before somebody changed it, for who wants it back: the last few of each.
+CREATE TABLE past_programs (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    channel_id INTEGER NOT NULL REFERENCES channels (id) ON DELETE CASCADE, -- who played it
+    until_ms   INTEGER NOT NULL, -- when it was changed
+    collection TEXT    NOT NULL, -- as in channels: its three columns as JSON
+    play_order TEXT    NOT NULL, -- as in channels
+    program    TEXT    -- as in channels
+) STRICT;
+CREATE INDEX past_programs_by_channel ON past_programs (channel_id);
+
 -- What building the timelines had to say. What is planned anew, or cleared away, takes its warnings along.
 CREATE TABLE warnings (
     id         INTEGER PRIMARY KEY,

@@ -430,6 +430,19 @@ fn what_is_planned_can_be_built_anew_and_looked_over() {
     assert_eq!(planned(&["channel", "warnings", "7"]), reset);
     let text = said(&instance.run(&["channel", "warnings", "7"]));
     assert!(text.contains("nothing to play"), "{text}");
+    // A change of what it plays is taken back.
+    assert_eq!(
+        instance.json(&["channel", "set", "7", "--order", "random"])["order"],
+        "random"
+    );
+    assert_eq!(
+        instance.json(&["schedule", "undo", "7"]),
+        serde_json::json!([])
+    );
+    assert_eq!(instance.json(&["channel", "show", "7"])["order"], "shuffle");
+    let again = instance.run(&["schedule", "undo", "7"]);
+    assert!(!again.status.success());
+    assert!(said(&again).contains("taken back"), "{}", said(&again));
     // The box moves: schedules do not.
     instance.set("TZ", "Asia/Tokyo");
     let zone = |args: &[&str]| {

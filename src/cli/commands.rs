@@ -317,6 +317,14 @@ pub const COMMANDS: &[Command] = &[
         run: planning::warnings,
     },
     Command {
+        name: "schedule undo",
+        args: "NUMBER",
+        count: (1, 1),
+        doc: "Take the last change of what a channel plays back; up to 20, one at a time. Its next hour stays as published",
+        options: &[],
+        run: planning::undo,
+    },
+    Command {
         name: "schedule zone",
         args: "",
         count: (0, 0),

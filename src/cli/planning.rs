@@ -1,4 +1,4 @@
-//! How channels are planned: `exstreamd channel rebuild`, `channel warnings`, `schedule zone`.
+//! How channels are planned: `exstreamd channel rebuild`, `channel warnings`, `schedule undo`, `schedule zone`.
 
 use serde_json::{Value, json};
 
@@ -69,6 +69,21 @@ fn print(args: &Args, planned: &Value, output: &mut Output) -> Result<()> {
         output.line("there are no warnings")?;
     }
     Ok(())
+}
+
+/// Gives a channel back what it played before it was changed.
+pub(super) fn undo(args: &Args, output: &mut Output) -> Result<()> {
+    let number = args.text(0)?;
+    let client = Client::connect(args)?;
+    let past: Value = client.ask("POST", &format!("{}/schedule/undo", path(number)), None)?;
+    client.close();
+    if output.json() {
+        return output.value(&past);
+    }
+    let left = past.as_array().map_or(0, Vec::len);
+    output.line(format!(
+        "channel {number} plays what it did before; {left} more changes can be taken back"
+    ))
 }
 
 /// Shows in which zone schedules are written, or takes that of this box.

@@ -222,6 +222,20 @@ pub const ROUTES: &[Route] = &[
     ),
     route(
         Method::GET,
+        "/api/v1/channels/{number}/schedule/past",
+        Place::House,
+        "What a channel played before each of its last 20 changes, the latest first",
+        |call| Box::pin(planning::past(call)),
+    ),
+    route(
+        Method::POST,
+        "/api/v1/channels/{number}/schedule/undo",
+        Place::Control,
+        "Take the last change of what a channel plays back, and plan what is not published anew",
+        |call| Box::pin(planning::undo(call)),
+    ),
+    route(
+        Method::GET,
         "/api/v1/schedule/zone",
         Place::House,
         "The time zone that schedules are written in, and what would move if that were the one of this box",

@@ -37,6 +37,8 @@ pub(super) struct Ground {
     pub(super) zone: TimeZone,
     /// How far ahead.
     pub(super) horizon_ms: i64,
+    #[cfg(test)]
+    pub(super) panics: bool,
 }
 
 impl Ground {
@@ -130,6 +132,15 @@ pub(super) async fn plan(
     mut want: Want,
 ) -> Result<Option<NewPlan>> {
     let now = ground.now;
+    if let Some(why) = &channel.unreadable {
+        crate::bail!(
+            Data,
+            "the schedule of channel {} cannot be read: {why}. What is planned stays; give it another schedule, or take \
+             the last change back: exstreamd schedule undo {}",
+            channel.number,
+            channel.number
+        );
+    }
     let program = channel.program();
     let mut known = None;
     if want == Want::AnewIfOthers {
@@ -199,6 +210,8 @@ pub(super) async fn plan(
     // Sorting a hundred thousand items takes a while; a panic in there is one more failure of this channel.
     let (ground, is_new, from) = (ground.clone(), joint.is_new, joint.from);
     let built = tokio::task::spawn_blocking(move || {
+        #[cfg(test)]
+        assert!(!ground.panics, "on purpose");
         let mut input = BuildInput {
             program: &program,
             catalog: &items.catalog,

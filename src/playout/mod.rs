@@ -20,7 +20,7 @@ use tokio::sync::{Notify, watch};
 use crate::clock::{SharedClock, UtcMs};
 use crate::error::{Error, ErrorKind, Result};
 use crate::schedule::{TimeOfDay, Wall};
-use crate::store::{Entry, Id, Store};
+use crate::store::{Channel, Entry, Id, Store};
 
 pub use zone::{Move, Moves, WrittenIn, written_in};
 
@@ -87,6 +87,9 @@ struct Inner {
     /// Work on a channel's timeline is done by one at a time.
     channels: Mutex<HashMap<Id, Arc<Live>>>,
     wake: Notify,
+    /// Channels whose builds panic.
+    #[cfg(test)]
+    panics: Mutex<Vec<Id>>,
 }
 
 /// What is kept in memory of a channel that somebody has asked about.
@@ -124,6 +127,8 @@ impl Playout {
             daily,
             channels: Mutex::default(),
             wake: Notify::new(),
+            #[cfg(test)]
+            panics: Mutex::default(),
         }))
     }
 
@@ -149,6 +154,17 @@ impl Playout {
             Mode::Reset => extend::Want::Reset,
         };
         self.work(channel, want).await
+    }
+
+    /// Gives a channel back what it played before somebody changed that last, and plans anew what is not published. Errors
+    /// as of [`Store::undo_program`]. Where the clock is not set yet, it is planned as soon as it is.
+    pub async fn undo(&self, channel: Id) -> Result<Channel> {
+        let row = self.0.store.undo_program(channel).await?;
+        self.touched(channel).await?;
+        match self.rebuild_future(channel).await {
+            Err(e) if e.kind() != ErrorKind::Unavailable => Err(e),
+            _ => Ok(row),
+        }
     }
 
     /// Why the last build of a channel failed; `None` when it went well, or there was none since the start.
@@ -325,7 +341,13 @@ impl Playout {
         let done = tokio::spawn(async move {
             let _turn = at_work.at_work.lock().await;
             let row = playout.0.store.channel(channel).await?;
-            let version = extend::bring(&playout.0.store, &row, &playout.ground(), want).await?;
+            let ground = playout.ground();
+            #[cfg(test)]
+            let ground = extend::Ground {
+                panics: lock(&playout.0.panics).contains(&channel),
+                ..ground
+            };
+            let version = extend::bring(&playout.0.store, &row, &ground, want).await?;
             let version = version.unwrap_or(row.timeline_version);
             at_work.changed(version);
             Ok(version)
@@ -342,6 +364,8 @@ impl Playout {
             now: self.0.clock.utc(),
             zone: self.zone(),
             horizon_ms: self.0.horizon_ms,
+            #[cfg(test)]
+            panics: false,
         }
     }
 

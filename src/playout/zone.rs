@@ -108,11 +108,19 @@ impl Playout {
             if matches!(channel.program(), Program::Loop(_)) {
                 continue;
             }
-            let as_it_is = self.dry_run(&channel, self.zone()).await?;
-            let other = self.dry_run(&channel, zone.clone()).await?;
-            let moves = moves(store, &channel, &as_it_is, &other).await?;
-            if moves.programmes > 0 {
-                all.push(moves);
+            let moves = async {
+                let as_it_is = self.dry_run(&channel, self.zone()).await?;
+                let other = self.dry_run(&channel, zone.clone()).await?;
+                moves(store, &channel, &as_it_is, &other).await
+            };
+            match moves.await {
+                Ok(moves) if moves.programmes == 0 => {}
+                Ok(moves) => all.push(moves),
+                // It is as it is in either zone.
+                Err(e) => log::warn!(
+                    CHANNEL = channel.number.as_str(), ERROR_KIND = e.kind().name();
+                    "what another zone would do to channel {}: {e:#}", channel.number
+                ),
             }
         }
         Ok(all)

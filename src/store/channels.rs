@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::convert::{Word, bad_value, count_of, moment_of, path_bytes, path_of, trimmed};
-use super::{Channel, ChannelNumber, Collection, Id, NewChannel, Store, fail};
+use super::{Channel, ChannelNumber, Collection, Id, NewChannel, Store, fail, undo};
 use crate::clock::UtcMs;
 use crate::error::{Error, ErrorKind, Result};
 use crate::media::{AudioCodec, Format, PictureRate, PictureSize, VideoCodec};
@@ -56,10 +56,12 @@ impl Store {
         .await
     }
 
-    /// Changes everything of a channel but its key, its date and its timeline (see `playout` for that).
+    /// Changes everything of a channel but its key, its date and its timeline (see `playout` for that). What it played so
+    /// far is kept for [`Store::undo_program`].
     /// Errors as in [`Store::add_channel`], and `NotFound`.
     pub async fn update_channel(&self, channel: Channel) -> Result<Channel> {
         let c = channel;
+        let now = self.0.clock.utc();
         self.write(move |db| {
             let checked = Checked::new(&c.number, &c.name)?;
             let (word, path, show) = split(&c.collection);
@@ -67,12 +69,14 @@ impl Store {
             let program = program.map_err(|e| {
                 Error::with_source(ErrorKind::Internal, "writing a program down".to_owned(), e)
             })?;
+            let keep = c.unreadable.is_some() && program.is_none();
+            undo::keep(db, c.id, &c, keep, now)?;
             db.query_row(
                 &format!(
                     "UPDATE channels SET number = ?2, number_hundredths = ?3, name = ?4, group_name = ?5, video = ?6, \
                      audio = ?7, audio_rate_hz = ?8, audio_channels = ?9, collection = ?10, collection_path = ?11, \
                      collection_show = ?12, play_order = ?13, seed = ?14, loose_audio = ?15, picture_size = ?16, \
-                     picture_rate = ?17, program = ?18, mux_rate_kbit = ?19, timeline_version = timeline_version + 1 \
+                     picture_rate = ?17, program = iif(?20, program, ?18), mux_rate_kbit = ?19, timeline_version = timeline_version + 1 \
                      WHERE id = ?1 RETURNING {COLUMNS}"
                 ),
                 params![
@@ -95,6 +99,7 @@ impl Store {
                     c.format.rate.map(|rate| rate.to_string()),
                     program,
                     c.mux_rate_kbit.map(NonZeroU32::get),
+                    keep,
                 ],
                 channel_of,
             )
@@ -202,7 +207,7 @@ pub(super) fn planned_from(channel: Id) -> String {
 }
 
 /// A collection as its columns.
-fn split(collection: &Collection) -> (&'static str, Option<&[u8]>, Option<&str>) {
+pub(super) fn split(collection: &Collection) -> (&'static str, Option<&[u8]>, Option<&str>) {
     match collection {
         Collection::Library => ("library", None, None),
         Collection::Folder { path } => ("folder", Some(path_bytes(path)), None),
@@ -210,7 +215,7 @@ fn split(collection: &Collection) -> (&'static str, Option<&[u8]>, Option<&str>)
     }
 }
 
-fn by(db: &Connection, column: &str, value: i64) -> Result<Option<Channel>> {
+pub(super) fn by(db: &Connection, column: &str, value: i64) -> Result<Option<Channel>> {
     db.query_row(
         &format!("SELECT {COLUMNS} FROM channels WHERE {column} = ?1"),
         [value],
@@ -222,6 +227,13 @@ fn by(db: &Connection, column: &str, value: i64) -> Result<Option<Channel>> {
 
 fn channel_of(row: &Row<'_>) -> rusqlite::Result<Channel> {
     let collection: String = row.get(8)?;
+    // One damaged program must not hide all channels.
+    let program: Option<String> = row.get(18)?;
+    let program = program.map(|json| serde_json::from_str(&json)).transpose();
+    let (program, unreadable) = match program {
+        Ok(program) => (program, None),
+        Err(e) => (None, Some(e.to_string())),
+    };
     Ok(Channel {
         id: row.get(0)?,
         number: row.get(1)?,
@@ -250,10 +262,8 @@ fn channel_of(row: &Row<'_>) -> rusqlite::Result<Channel> {
         seed: row.get::<_, i64>(12)?.cast_unsigned(),
         timeline_version: count_of(row, 13)?,
         created: moment_of(row, 14)?,
-        program: row
-            .get::<_, Option<String>>(18)?
-            .map(|json| serde_json::from_str(&json).map_err(|e| bad_value(18, e)))
-            .transpose()?,
+        program,
+        unreadable,
         mux_rate_kbit: row.get::<_, Option<u32>>(19)?.and_then(NonZeroU32::new),
     })
 }

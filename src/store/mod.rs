@@ -21,6 +21,7 @@ pub mod rows;
 mod search;
 mod shapes;
 mod timeline;
+mod undo;
 mod unplayable;
 mod writer;
 
@@ -42,6 +43,7 @@ pub use open::{DATABASE_FILE, LOCK_FILE, OpenStore, lies_on_network};
 pub use plans::{Gap, GapKind, NewPlan, PlanWarning};
 pub use rows::*;
 pub use search::Today;
+pub use undo::PastProgram;
 
 /// The most rows that one call returns; callers page on.
 pub const MAX_PAGE: usize = 1000;
@@ -55,6 +57,7 @@ struct Inner {
     readers: mpsc::Sender<readers::Message>,
     trouble: watch::Receiver<Option<ErrorKind>>,
     pulses: Vec<Pulse>,
+    clock: SharedClock,
     /// How many questions were asked.
     #[cfg(test)]
     questions: std::sync::atomic::AtomicU64,
@@ -101,6 +104,7 @@ impl Store {
             readers: to_readers,
             trouble,
             pulses,
+            clock: clock.clone(),
             #[cfg(test)]
             questions: 0.into(),
         })))

@@ -340,6 +340,10 @@ pub struct Channel {
     /// What it plays instead of that, when it is more than one collection again and again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub program: Option<Program>,
+    /// Why what it plays instead cannot be read, when the row is damaged or of a later version: then nothing is planned,
+    /// and writing the channel without a program leaves that text as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unreadable: Option<String>,
     /// Seed of its shuffles.
     pub seed: u64,
     /// Rises whenever what is planned changes; not when old entries are cleared away.

@@ -93,3 +93,18 @@ pub(in crate::http) async fn take_zone(call: Call) -> Result<Reply> {
     app.findings.clear(SCHEDULE_ZONE);
     zone(call).await
 }
+
+/// `GET /api/v1/channels/{number}/schedule/past`.
+pub(in crate::http) async fn past(call: Call) -> Result<Reply> {
+    let store = &call.app.store;
+    let channel = store.channel_by_number(call.params.get("number")).await?;
+    Ok(json(&store.past_programs(channel.id).await?))
+}
+
+/// `POST /api/v1/channels/{number}/schedule/undo`: answers what can be taken back next.
+pub(in crate::http) async fn undo(call: Call) -> Result<Reply> {
+    let number = call.params.get("number");
+    let channel = call.app.store.channel_by_number(number).await?;
+    call.app.playout.undo(channel.id).await?;
+    past(call).await
+}

@@ -157,6 +157,20 @@ impl Store {
         .await
     }
 
+    /// Writes something into the row of a channel that is no program.
+    pub(crate) async fn damage_program_of(&self, channel: Id, text: &'static str) {
+        self.write(move |db| {
+            db.execute(
+                "UPDATE channels SET program = ?2 WHERE id = ?1",
+                rusqlite::params![channel, text],
+            )
+            .map(drop)
+            .map_err(|e| fail::sql("damaging a program", e))
+        })
+        .await
+        .unwrap();
+    }
+
     /// Makes every write to the timeline of one channel fail from now on.
     pub(crate) async fn refuse_timeline_of(&self, channel: Id) {
         let trigger = format!(
