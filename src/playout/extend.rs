@@ -4,12 +4,13 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use jiff::tz::TimeZone;
 
+use super::library::{Library, Shelf};
 use super::{LOW_WATER_BELOW_MS, PUBLISHED_MS, internal};
 use crate::clock::UtcMs;
 use crate::error::Result;
 use crate::schedule::{
-    BuildInput, Catalog, Collection, Content, Contents, History, MAX_ENTRIES, Mark, Planned,
-    Playable, Plays, Program, Role, Seed, Skipped, State, Warnings, begin, build,
+    BuildInput, History, MAX_ENTRIES, Mark, Planned, Plays, Role, Seed, Skipped, State, Warnings,
+    begin, build,
 };
 use crate::store::{
     Channel, EntryContent, Id, NewEntry, NewPlan, PlanWarning, Store, TimelineSpan,
@@ -48,50 +49,43 @@ impl Ground {
     }
 }
 
-/// What a program draws from.
-struct Library {
-    catalog: Catalog,
-    contents: Contents,
+/// How far a channel's timeline reaches.
+struct Reach {
+    span: Option<TimelineSpan>,
+    covers_now: bool,
+    /// Whether it ends too soon.
+    low: bool,
+    /// The first gap ahead.
+    gap: Option<UtcMs>,
 }
 
-impl Library {
-    async fn of(store: &Store, program: &Program) -> Result<Self> {
-        let mut collections: Vec<Collection> = program.picks().into_iter().map(|p| p.of).collect();
-        collections.sort();
-        collections.dedup();
-        let (mut items, mut keys) = (Vec::new(), Vec::new());
-        for of in collections {
-            let found = store.playables(&of).await?;
-            keys.push((of, found.iter().map(|item| item.id).collect::<Vec<_>>()));
-            items.extend(found);
-        }
-        let catalog = Catalog::new(items);
-        let mut contents = Contents::default();
-        for (of, keys) in keys {
-            let found = keys.into_iter().filter_map(|key| catalog.find(key));
-            contents.put(of, Content::Items(found.collect()));
-        }
-        Ok(Self { catalog, contents })
-    }
-
-    /// Whether there is anything that can be put on air.
-    fn can_play(&self) -> bool {
-        self.catalog.items().iter().any(|i| i.whole().is_some())
-    }
-
-    /// Tells libraries apart by what a schedule depends on. Where the hash of another build of this program
-    /// differs, a channel is planned anew once more than need be.
-    fn fingerprint(&self) -> String {
-        let items = self.catalog.items();
-        let hash = |item: &Playable| {
-            let mut hasher = DefaultHasher::new();
-            (item.id, item.start.0, item.end.0, &item.title, &item.show).hash(&mut hasher);
-            (item.season, item.episode, item.year, &item.date).hash(&mut hasher);
-            hasher.finish()
+impl Reach {
+    async fn of(store: &Store, channel: Id, ground: &Ground) -> Result<Self> {
+        let now = ground.now;
+        let span = store.timeline_span(channel, None).await?;
+        let covers_now = span.as_ref().filter(|s| s.start <= now && now < s.stop);
+        let low = covers_now.is_none_or(|s| s.stop < ground.low_water());
+        let gap = match covers_now {
+            Some(_) => store.first_gap(channel, now.plus(2 * SECOND_MS)).await?,
+            None => None,
         };
-        let sum = items.iter().map(hash).fold(0, u64::wrapping_add);
-        format!("{}:{sum:016x}", items.len())
+        let covers_now = covers_now.is_some();
+        Ok(Self {
+            span,
+            covers_now,
+            low,
+            gap,
+        })
     }
+
+    fn suffices(&self) -> bool {
+        !self.low && self.gap.is_none()
+    }
+}
+
+/// Whether a channel's timeline ends too soon, or has a gap that items might fill.
+pub(super) async fn is_due(store: &Store, channel: Id, ground: &Ground) -> Result<bool> {
+    Ok(!Reach::of(store, channel, ground).await?.suffices())
 }
 
 /// Where building goes on.
@@ -111,8 +105,9 @@ pub(super) async fn bring(
     channel: &Channel,
     ground: &Ground,
     want: Want,
+    shelf: &Shelf,
 ) -> Result<Option<u64>> {
-    let Some(plan) = plan(store, channel, ground, want).await? else {
+    let Some(plan) = plan(store, channel, ground, want, shelf).await? else {
         return Ok(None);
     };
     if let Some(warning) = plan.warnings.first() {
@@ -130,6 +125,7 @@ pub(super) async fn plan(
     channel: &Channel,
     ground: &Ground,
     mut want: Want,
+    shelf: &Shelf,
 ) -> Result<Option<NewPlan>> {
     let now = ground.now;
     if let Some(why) = &channel.unreadable {
@@ -144,7 +140,7 @@ pub(super) async fn plan(
     let program = channel.program();
     let mut known = None;
     if want == Want::AnewIfOthers {
-        let items = Library::of(store, &program).await?;
+        let items = shelf.library(&program).await?;
         let planned = store.planned_from(channel.id).await?;
         want = match planned == Some(planned_from(channel, &items)) {
             true => Want::Ahead,
@@ -152,29 +148,26 @@ pub(super) async fn plan(
         };
         known = Some(items);
     }
-    let span = store.timeline_span(channel.id, None).await?;
-    let covers_now = span.as_ref().filter(|s| s.start <= now && now < s.stop);
-    let low = covers_now.is_none_or(|s| s.stop < ground.low_water());
-    let gap = match covers_now {
-        Some(_) => store.first_gap(channel.id, now.plus(2 * SECOND_MS)).await?,
-        None => None,
-    };
-    if want == Want::Ahead && !low && gap.is_none() {
+    let mut reach = Reach::of(store, channel.id, ground).await?;
+    if want == Want::Ahead && reach.suffices() {
         return Ok(None);
     }
     let items = match known {
         Some(items) => items,
-        None => Library::of(store, &program).await?,
+        None => shelf.library(&program).await?,
     };
-    let gap = gap.filter(|_| items.can_play());
-    let covers_now = covers_now.is_some();
+    reach.gap = reach.gap.filter(|_| items.can_play());
+    if want == Want::Ahead && reach.suffices() {
+        return Ok(None);
+    }
+    let Reach {
+        span,
+        covers_now,
+        gap,
+        ..
+    } = reach;
     let joint = match (span, covers_now) {
-        (Some(span), true) => {
-            if want == Want::Ahead && !low && gap.is_none() {
-                return Ok(None);
-            }
-            running(store, channel.id, span, gap, now, want).await?
-        }
+        (Some(span), true) => running(store, channel.id, span, gap, now, want).await?,
         (span, _) => stopped(span, now),
     };
     // Entries of a few seconds would make a timeline of half a million rows: it ends earlier then.
@@ -190,6 +183,10 @@ pub(super) async fn plan(
     let state = match begins {
         true => None,
         false => State::restore(store.marks(channel.id, joint.from).await?),
+    };
+    let history = match begins {
+        true => History::default(),
+        false => items.history(store, channel.id, joint.from).await?,
     };
     let place = state.as_ref().map(|state| state.to_mark().to_json());
     let seed = match want {
@@ -216,7 +213,7 @@ pub(super) async fn plan(
             program: &program,
             catalog: &items.catalog,
             contents: &items.contents,
-            history: &History::default(),
+            history: &history,
             seed,
             zone: &ground.zone,
             from,
@@ -275,7 +272,7 @@ fn planned_from(channel: &Channel, items: &Library) -> String {
     let mut hasher = DefaultHasher::new();
     let program = serde_json::to_string(&channel.program()).unwrap_or_default();
     (channel.seed, program).hash(&mut hasher);
-    format!("{:016x}:{}", hasher.finish(), items.fingerprint())
+    format!("{:016x}:{}", hasher.finish(), items.fingerprint)
 }
 
 /// Where building goes on in a timeline that covers now. `gap` is the first gap that items can fill.

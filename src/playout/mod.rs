@@ -5,6 +5,7 @@
 //! (gaps excepted: they promise nothing), drive a stream, or plan anything by a clock that is not known to be sane.
 
 mod extend;
+mod library;
 #[cfg(test)]
 mod tests;
 mod zone;
@@ -21,6 +22,7 @@ use crate::clock::{SharedClock, UtcMs};
 use crate::error::{Error, ErrorKind, Result};
 use crate::schedule::{TimeOfDay, Wall};
 use crate::store::{Channel, Entry, Id, Store};
+use library::Shelf;
 
 pub use zone::{Move, Moves, WrittenIn, written_in};
 
@@ -90,6 +92,8 @@ struct Inner {
     /// Channels whose builds panic.
     #[cfg(test)]
     panics: Mutex<Vec<Id>>,
+    /// Rounds are made one after the other.
+    rounds: tokio::sync::Mutex<()>,
 }
 
 /// What is kept in memory of a channel that somebody has asked about.
@@ -129,6 +133,7 @@ impl Playout {
             wake: Notify::new(),
             #[cfg(test)]
             panics: Mutex::default(),
+            rounds: tokio::sync::Mutex::default(),
         }))
     }
 
@@ -153,7 +158,8 @@ impl Playout {
             Mode::Refresh => extend::Want::Anew,
             Mode::Reset => extend::Want::Reset,
         };
-        self.work(channel, want).await
+        let shelf = Shelf::new(self.0.store.clone());
+        self.work(channel, want, shelf.into()).await
     }
 
     /// Gives a channel back what it played before somebody changed that last, and plans anew what is not published. Errors
@@ -301,6 +307,8 @@ impl Playout {
     }
 
     async fn each(&self, want: extend::Want) {
+        // A round that began earlier may hold older items: it must not have the last word.
+        let _turn = self.0.rounds.lock().await;
         let channels = match self.0.store.channels().await {
             Ok(channels) => channels,
             Err(e) => {
@@ -308,8 +316,19 @@ impl Playout {
                 return;
             }
         };
+        // What is asked for is read once for all; what comes up meanwhile is dealt with by the next round.
+        let shelf = Arc::new(Shelf::new(self.0.store.clone()));
+        for channel in &channels {
+            let due = want != extend::Want::Ahead
+                || extend::is_due(&self.0.store, channel.id, &self.ground())
+                    .await
+                    .unwrap_or(true);
+            if due {
+                shelf.want(&channel.program()).await;
+            }
+        }
         for channel in channels {
-            let mut done = self.work(channel.id, want).await.map(drop);
+            let mut done = self.work(channel.id, want, shelf.clone()).await.map(drop);
             if done.is_ok() {
                 let before = self.0.clock.utc().plus(-PAST_MS);
                 done = self
@@ -328,7 +347,7 @@ impl Playout {
         }
     }
 
-    async fn work(&self, channel: Id, want: extend::Want) -> Result<u64> {
+    async fn work(&self, channel: Id, want: extend::Want, shelf: Arc<Shelf>) -> Result<u64> {
         if !*self.0.clock_is_sane.borrow() {
             crate::bail!(
                 Unavailable,
@@ -347,7 +366,7 @@ impl Playout {
                 panics: lock(&playout.0.panics).contains(&channel),
                 ..ground
             };
-            let version = extend::bring(&playout.0.store, &row, &ground, want).await?;
+            let version = extend::bring(&playout.0.store, &row, &ground, want, &shelf).await?;
             let version = version.unwrap_or(row.timeline_version);
             at_work.changed(version);
             Ok(version)

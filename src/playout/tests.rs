@@ -1,6 +1,7 @@
 //! What every timeline keeps to, on a simulated clock and a real database.
 
 mod failures;
+mod library;
 mod modes;
 mod programs;
 mod time;
@@ -90,6 +91,26 @@ impl Station {
             assert!(self.store.set_probe(&due, probe).await.unwrap());
         }
         ids
+    }
+
+    /// A file is another one than before.
+    async fn upsert_again(&self, path: &Path) {
+        let item = ScannedItem {
+            path: path.to_owned(),
+            size_bytes: 2,
+            mtime_ns: 2,
+            kind: ItemKind::Movie,
+            facets: Default::default(),
+            metadata: Metadata {
+                title: "Again".to_owned(),
+                ..Metadata::default()
+            },
+        };
+        let items = vec![item];
+        self.store
+            .upsert_items(self.root, items, NOW)
+            .await
+            .unwrap();
     }
 
     async fn channel(&self, number: &str, order: PlayOrder) -> Channel {

@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::extend::{self, Want};
+use super::library::Shelf;
 use super::{Playout, lock};
 use crate::clock::UtcMs;
 use crate::config::Zone;
@@ -103,14 +104,17 @@ impl Playout {
     pub async fn zone_preview(&self, zone: &TimeZone) -> Result<Vec<Moves>> {
         let store = &self.0.store;
         let mut all = Vec::new();
-        for channel in store.channels().await? {
-            // A loop knows nothing of the time of day.
-            if matches!(channel.program(), Program::Loop(_)) {
-                continue;
-            }
+        let mut channels = store.channels().await?;
+        // A loop knows nothing of the time of day.
+        channels.retain(|channel| !matches!(channel.program(), Program::Loop(_)));
+        let shelf = Shelf::new(store.clone());
+        for channel in &channels {
+            shelf.want(&channel.program()).await;
+        }
+        for channel in channels {
             let moves = async {
-                let as_it_is = self.dry_run(&channel, self.zone()).await?;
-                let other = self.dry_run(&channel, zone.clone()).await?;
+                let as_it_is = self.dry_run(&channel, self.zone(), &shelf).await?;
+                let other = self.dry_run(&channel, zone.clone(), &shelf).await?;
                 moves(store, &channel, &as_it_is, &other).await
             };
             match moves.await {
@@ -127,12 +131,12 @@ impl Playout {
     }
 
     /// What a channel would play behind the published hour in a zone.
-    async fn dry_run(&self, channel: &Channel, zone: TimeZone) -> Result<NewPlan> {
+    async fn dry_run(&self, channel: &Channel, zone: TimeZone, shelf: &Shelf) -> Result<NewPlan> {
         let ground = extend::Ground {
             zone,
             ..self.ground()
         };
-        let plan = extend::plan(&self.0.store, channel, &ground, Want::Anew).await?;
+        let plan = extend::plan(&self.0.store, channel, &ground, Want::Anew, shelf).await?;
         Ok(plan.unwrap_or_default())
     }
 

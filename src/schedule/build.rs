@@ -301,6 +301,9 @@ pub fn begin(input: &BuildInput<'_>) -> (UtcMs, Option<State>) {
 pub fn build(input: &BuildInput<'_>) -> Built {
     let mut state = input.state.clone().unwrap_or_default();
     let mut build = Build::new(input, &state);
+    for note in input.contents.notes() {
+        build.warn(note);
+    }
     // Of rules that share a place the first decides on the order, whichever plays first.
     for pick in input.program.picks() {
         build.open(&pick);
@@ -336,7 +339,7 @@ pub fn build(input: &BuildInput<'_>) -> Built {
             group: build.line.open_group().cloned(),
         },
         entries: build.line.into_entries(),
-        skipped: input.catalog.skipped(),
+        skipped: input.contents.skipped(input.catalog),
         warnings: build.warnings,
     }
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::draw::stable_hash;
 use super::item::{Catalog, Ix};
 use super::order::{Order, Sorted};
+use super::warning::Skipped;
 
 /// A collection, as programs name it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -111,6 +112,18 @@ pub enum Content {
     },
 }
 
+impl Content {
+    /// Its items, in lists. A playlist has none of its own: its entries name collections.
+    pub fn lists(&self) -> Vec<&[Ix]> {
+        match self {
+            Self::Items(items) => vec![items],
+            Self::Multi(members) => members.iter().map(|m| &*m.items).collect(),
+            Self::Playlist(_) => Vec::new(),
+            Self::Rerun { of, .. } => of.lists(),
+        }
+    }
+}
+
 /// A part of a multi-collection.
 #[derive(Clone, Debug)]
 pub struct Member {
@@ -154,7 +167,10 @@ pub enum Take {
 
 /// What is in the collections of a program.
 #[derive(Clone, Debug, Default)]
-pub struct Contents(BTreeMap<Collection, Content>);
+pub struct Contents {
+    all: BTreeMap<Collection, Content>,
+    notes: Vec<String>,
+}
 
 impl Contents {
     /// What is in nothing but this collection: every item of a catalogue.
@@ -166,11 +182,36 @@ impl Contents {
 
     /// Says what is in a collection.
     pub fn put(&mut self, of: Collection, content: Content) {
-        self.0.insert(of, content);
+        self.all.insert(of, content);
+    }
+
+    /// Notes what people should know, such as that a collection is gone: builds warn of it.
+    pub fn note(&mut self, text: impl Into<String>) {
+        self.notes.push(text.into());
+    }
+
+    /// What was noted.
+    pub(super) fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// What is in a collection; `None` when nobody has said.
     pub fn get(&self, of: &Collection) -> Option<&Content> {
-        self.0.get(of)
+        self.all.get(of)
+    }
+
+    /// All collections with what is in them, in an order that depends on nothing else.
+    pub fn iter(&self) -> impl Iterator<Item = (&Collection, &Content)> {
+        self.all.iter()
+    }
+
+    /// What is in them and cannot be put on air, and why.
+    pub(super) fn skipped(&self, catalog: &Catalog) -> Vec<Skipped> {
+        let lists = self.all.values().flat_map(Content::lists);
+        let items = lists.flatten().filter_map(|ix| catalog.get(*ix));
+        let mut skipped: Vec<_> = items.filter_map(Skipped::of).collect();
+        skipped.sort_by_key(|s| s.id);
+        skipped.dedup_by_key(|s| s.id);
+        skipped
     }
 }

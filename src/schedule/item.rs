@@ -5,7 +5,6 @@ use std::sync::{Arc, OnceLock};
 
 use super::order::SortKey;
 use super::span::Span;
-use super::warning::Skipped;
 use crate::media::Ticks90k;
 use crate::media::probe::Chapter;
 
@@ -123,15 +122,6 @@ impl Catalog {
     pub fn playable(&self, ix: Ix) -> Option<(&Playable, Span)> {
         let item = self.get(ix)?;
         Some((item, item.whole()?))
-    }
-
-    /// What cannot be put on air, and why.
-    pub fn skipped(&self) -> Vec<Skipped> {
-        let skipped = |item: &Playable| {
-            let why = Span::why_not(item.start, item.end)?;
-            Some(Skipped { id: item.id, why })
-        };
-        self.items.iter().filter_map(skipped).collect()
     }
 
     /// The rank of an item in an order that sorts, equal to nobody else's.

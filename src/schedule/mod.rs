@@ -38,7 +38,7 @@ pub use item::{Aired, Breaks, Catalog, History, Ix, Playable};
 pub use loops::Loop;
 pub use order::{Cursor, Marathon, MarathonBy, Order, Parts, PlayOrder, Sorted};
 pub use planned::{Dress, Group, Planned, Plays, Role, Why};
-pub use program::Program;
+pub use program::{Needs, Program};
 pub use span::{SHORTEST_MS, Span};
 pub use state::{KindState, Mark, State};
 pub use wall::{TimeOfDay, Wall};

@@ -19,7 +19,22 @@ pub enum Program {
     Block(Blocks),
 }
 
+/// What a program asks for besides items, for it costs more than they do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// What the channel has aired.
+    pub history: bool,
+    /// Where the items may be interrupted.
+    pub breaks: bool,
+}
+
 impl Program {
+    /// What a build of it needs besides items: no kind asks for more so far. Reruns need the history whatever draws from
+    /// them.
+    pub fn needs(&self) -> Needs {
+        Needs::default()
+    }
+
     /// Whether it is written for days, see [`super::begin`].
     pub(super) fn begins_at_midnight(&self) -> bool {
         match self {

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::item::Playable;
+use super::span::Span;
 use crate::clock::UtcMs;
 
 /// An item that cannot be put on air, and why.
@@ -11,6 +13,14 @@ pub struct Skipped {
     pub id: i64,
     /// Why, for people.
     pub why: String,
+}
+
+impl Skipped {
+    /// Says why an item cannot be put on air; `None` when it can.
+    pub(super) fn of(item: &Playable) -> Option<Self> {
+        let why = Span::why_not(item.start, item.end)?;
+        Some(Self { id: item.id, why })
+    }
 }
 
 /// Something that did not go as the program says.

@@ -9,6 +9,7 @@ use super::convert::{
     METADATA, Word, bad_value, count_of, maybe_moment_of, metadata_of, moment_of, path_bytes,
     path_of, range_below, signed, trimmed,
 };
+use super::playables::condition;
 use super::{
     Collection, Id, Item, ItemCounts, ItemFile, MAX_PAGE, ProbeState, Scanned, ScannedItem, Show,
     Store, ToProbe, fail, shapes, timeline, writer,
@@ -16,9 +17,8 @@ use super::{
 use crate::clock::UtcMs;
 use crate::error::{Error, ErrorKind, Result};
 use crate::guide::{Facets, ItemKind};
+use crate::media::Probe;
 use crate::media::format::shape_of;
-use crate::media::{Probe, Ticks90k};
-use crate::schedule::Playable;
 
 const FIRST_COLUMNS: &str = "id, root_id, path, size_bytes, mtime_ns, kind, added_ms, missing_since_ms, \
                              probe_state, probe, probe_reason";
@@ -47,10 +47,9 @@ impl Store {
 
     /// The items of these keys that there are, by key; at most [`MAX_PAGE`] are looked up.
     pub async fn items(&self, ids: &[Id]) -> Result<Vec<Item>> {
-        let ids = serde_json::to_string(&ids[..ids.len().min(MAX_PAGE)]).unwrap_or_default();
         self.items_where(
             "id IN (SELECT value FROM json_each(?))",
-            vec![Value::Text(ids)],
+            vec![Value::Text(keys(ids))],
             0,
             MAX_PAGE,
         )
@@ -356,25 +355,6 @@ impl Store {
         .await
     }
 
-    /// What a channel of this collection can play, as the scheduler wants it: light rows of everything that is
-    /// understood and not missing, in no order.
-    pub async fn playables(&self, collection: &Collection) -> Result<Vec<Playable>> {
-        let (filter, values) = condition(collection);
-        self.read(move |db| {
-            db.prepare(&format!(
-                "SELECT id, start_90k, end_90k, title, show, season, episode, year, date \
-                 FROM items WHERE {filter} AND {PLAYABLE}"
-            ))
-            .and_then(|mut statement| {
-                statement
-                    .query_map(params_from_iter(values), playable_of)?
-                    .collect()
-            })
-            .map_err(|e| fail::sql("listing what a channel can play", e))
-        })
-        .await
-    }
-
     /// How many items, playable or not, lie below a folder.
     pub async fn count_below(&self, folder: &Path) -> Result<u64> {
         let (from, to) = range_below(folder);
@@ -387,24 +367,6 @@ impl Store {
             .map_err(|e| fail::sql("counting the items below a folder", e))
         })
         .await
-    }
-}
-
-/// The condition of a collection, with nameless parameters, and their values.
-pub(super) fn condition(collection: &Collection) -> (&'static str, Vec<Value>) {
-    match collection {
-        Collection::Library => ("TRUE", Vec::new()),
-        Collection::Folder { path } => {
-            let (from, to) = range_below(path);
-            (
-                "path >= ? AND path < ?",
-                vec![Value::Blob(from), Value::Blob(to)],
-            )
-        }
-        Collection::Show { title } => (
-            "show = ? COLLATE NOCASE",
-            vec![Value::Text(title.trim().to_owned())],
-        ),
     }
 }
 
@@ -523,19 +485,10 @@ pub(super) fn probe_of(row: &Row<'_>, index: usize) -> rusqlite::Result<Probe> {
     serde_json::from_str(&json).map_err(|e| bad_value(index, e))
 }
 
-fn playable_of(row: &Row<'_>) -> rusqlite::Result<Playable> {
-    Ok(Playable {
-        id: row.get(0)?,
-        start: Ticks90k(row.get(1)?),
-        end: Ticks90k(row.get(2)?),
-        title: row.get(3)?,
-        show: row.get(4)?,
-        season: row.get(5)?,
-        episode: row.get(6)?,
-        year: row.get(7)?,
-        date: row.get(8)?,
-        ..Playable::default()
-    })
+/// A page of keys as JSON.
+pub(super) fn keys(ids: &[Id]) -> String {
+    let page = ids.get(..MAX_PAGE).unwrap_or(ids);
+    serde_json::to_string(page).unwrap_or_default()
 }
 
 pub(super) fn page(limit: usize) -> Value {

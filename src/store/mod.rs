@@ -14,6 +14,7 @@ mod migrate;
 mod moves;
 mod open;
 mod plans;
+mod playables;
 mod pulse;
 mod readers;
 mod roots;

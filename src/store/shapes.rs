@@ -7,7 +7,8 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 
 use super::convert::{count_of, path_of, range_below};
-use super::items::{PLAYABLE, condition, page, probe_of};
+use super::items::{PLAYABLE, page, probe_of};
+use super::playables::condition;
 use super::{Collection, Id, ShapeSum, Show, Store, fail};
 use crate::error::Result;
 
@@ -38,7 +39,7 @@ pub(super) fn forget_unused(db: &Connection) -> rusqlite::Result<()> {
 }
 
 impl Store {
-    /// The shapes of what [`Store::playables`] yields, those with keys above `after`, at most `limit` (and
+    /// The shapes of what [`Store::playable_ids`] yields, those with keys above `after`, at most `limit` (and
     /// [`super::MAX_PAGE`]).
     pub async fn shapes(
         &self,
@@ -74,7 +75,7 @@ impl Store {
         .await
     }
 
-    /// Files of these shapes among what [`Store::playables`] yields, with the key of the shape of each: those with
+    /// Files of these shapes among what [`Store::playable_ids`] yields, with the key of the shape of each: those with
     /// keys above `after`, at most `limit` (and [`super::MAX_PAGE`]).
     pub async fn files_of_shapes(
         &self,
