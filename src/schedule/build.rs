@@ -325,7 +325,7 @@ pub fn build(input: &BuildInput<'_>) -> Built {
                 _ => BlockState::default(),
             };
             let kind = |s: &BlockState| KindState::Block(s.clone());
-            build.run(rules, &mut known, input.until, kind);
+            build.run(&rules.running(), &mut known, input.until, kind);
         }
     }
     let marks = build.line.entries().last().and_then(|e| e.mark.as_ref());

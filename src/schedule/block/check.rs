@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Block, Blocks, Rules, Template};
+use super::{Block, Blocks, Deco, DecoTemplate, Rules, Setting, Template};
 use crate::bail;
 use crate::config::nearest;
 use crate::error::{Error, Result};
+use crate::schedule::filler::Amount;
 
 /// The length of blocks is counted in so many minutes.
 const STEP_MINUTES: i64 = 5;
@@ -27,7 +28,16 @@ impl Blocks {
             check_block(name, block)?;
         }
         for (name, template) in &rules.templates {
-            check_template(name, template, &rules.blocks)?;
+            check_template(name, template, &rules)?;
+        }
+        for (name, deco) in &rules.decos {
+            check_deco(name, deco)?;
+        }
+        for (name, template) in &rules.deco_templates {
+            check_deco_template(name, template, &rules)?;
+        }
+        if let Some(deco) = &rules.deco {
+            known("the channel", "deco", deco, &rules.decos)?;
         }
         if rules.calendar.is_empty() {
             bail!(
@@ -38,6 +48,9 @@ impl Blocks {
         for (dated, n) in rules.calendar.iter().zip(1..) {
             let of = format!("entry {n} of the calendar");
             known(&of, "template", &dated.template, &rules.templates)?;
+            if let Some(decos) = &dated.decos {
+                known(&of, "deco_template", decos, &rules.deco_templates)?;
+            }
         }
         Ok(Self(rules))
     }
@@ -60,11 +73,7 @@ fn check_block(name: &str, block: &Block) -> Result<()> {
     Ok(())
 }
 
-fn check_template(
-    name: &str,
-    template: &Template,
-    blocks: &BTreeMap<Arc<str>, Block>,
-) -> Result<()> {
+fn check_template(name: &str, template: &Template, rules: &Rules) -> Result<()> {
     if template.slots.is_empty() {
         bail!(
             Invalid,
@@ -74,7 +83,10 @@ fn check_template(
     let mut taken = BTreeMap::new();
     for slot in &template.slots {
         let of = format!("template {name:?}, {}", slot.at);
-        known(&of, "block", &slot.block, blocks)?;
+        known(&of, "block", &slot.block, &rules.blocks)?;
+        if let Some(deco) = &slot.deco {
+            known(&of, "deco", deco, &rules.decos)?;
+        }
         if let Some(other) = taken.insert(slot.at, &slot.block) {
             bail!(
                 Invalid,
@@ -83,6 +95,36 @@ fn check_template(
                 slot.block
             );
         }
+    }
+    Ok(())
+}
+
+fn check_deco(name: &str, deco: &Deco) -> Result<()> {
+    let Setting::Override(breaks) = &deco.breaks else {
+        return Ok(());
+    };
+    for filler in breaks.iter().map(|b| &b.filler) {
+        if let Amount::PadMinutes(_) | Amount::PadMinutesUnlessFull(_) = filler.amount {
+            bail!(
+                Invalid,
+                "deco {name:?}: its break {:?} pads to full minutes, which breaks cannot: let it count or last, and pad with the filler",
+                filler.name
+            );
+        }
+    }
+    Ok(())
+}
+
+fn check_deco_template(name: &str, template: &DecoTemplate, rules: &Rules) -> Result<()> {
+    if template.slots.is_empty() {
+        bail!(
+            Invalid,
+            "deco_template {name:?} is empty: place a deco in it, or remove it"
+        );
+    }
+    for slot in &template.slots {
+        let of = format!("deco_template {name:?}, {}", slot.from);
+        known(&of, "deco", &slot.deco, &rules.decos)?;
     }
     Ok(())
 }

@@ -2,9 +2,11 @@
 //! gives to days.
 //!
 //! Every item of a block plays one thing a time, and each block keeps its own place in what its items draw from: it goes
-//! on from day to day where it was. Between blocks the channel is off the air.
+//! on from day to day where it was. Between blocks the channel plays what decos say, or is off the air.
 
+mod between;
 mod check;
+mod deco;
 mod place;
 mod run;
 #[cfg(test)]
@@ -20,6 +22,10 @@ use super::content::Pick;
 use super::planned::Dress;
 use super::wall::TimeOfDay;
 use crate::clock::UtcMs;
+
+use place::Running;
+
+pub use deco::{Break, Deco, DecoSlot, DecoTemplate, DefaultFiller, Placement, Setting};
 
 pub(super) const MINUTE_MS: i64 = 60_000;
 
@@ -39,6 +45,15 @@ pub struct Rules {
     /// Which days are planned after which template: the first entry whose days hold a date is that date's. A date
     /// without one has no blocks.
     pub calendar: Vec<Dated>,
+    /// Decos, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub decos: BTreeMap<Arc<str>, Deco>,
+    /// Days that decos are placed on, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub deco_templates: BTreeMap<Arc<str>, DecoTemplate>,
+    /// The name of the deco of the channel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deco: Option<Arc<str>>,
 }
 
 /// A few items that are played together.
@@ -99,6 +114,9 @@ pub struct Slot {
     pub at: TimeOfDay,
     /// The name of the block.
     pub block: Arc<str>,
+    /// The name of a deco for as long as the block lasts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deco: Option<Arc<str>>,
 }
 
 /// What certain days are planned after.
@@ -110,6 +128,9 @@ pub struct Dated {
     pub on: Days,
     /// The name of the template.
     pub template: Arc<str>,
+    /// The name of the template of decos.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decos: Option<Arc<str>>,
 }
 
 /// Where a block schedule is.
@@ -128,9 +149,19 @@ pub struct BlockState {
     /// Whether the guide shows all of its items, for none of them wants to be shown.
     #[serde(rename = "v", skip_serializing_if = "is_default")]
     shows_all: bool,
-    /// Whether the guide has a programme for the time behind it.
+    /// What the guide shows, where that is no block.
     #[serde(rename = "g", skip_serializing_if = "is_default")]
-    between: bool,
+    between: Option<Between>,
+}
+
+/// What the guide shows between blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Between {
+    /// That the channel is off the air.
+    OffAir,
+    /// The filler.
+    Filler,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -155,10 +186,22 @@ impl Block {
 }
 
 impl Blocks {
-    /// Everything that it draws from.
+    /// Everything that it draws from: first what is played, then what fills.
     pub fn picks(&self) -> Vec<Pick> {
-        let blocks = self.0.blocks.iter();
+        self.0.picks()
+    }
+
+    /// The scheduler of a build.
+    pub(super) fn running(&self) -> Running<'_> {
+        Running::new(&self.0)
+    }
+}
+
+impl Rules {
+    fn picks(&self) -> Vec<Pick> {
+        let blocks = self.blocks.iter();
         let items = blocks.flat_map(|(name, block)| block.items.iter().map(move |i| (name, i)));
-        items.map(|(name, item)| Block::pick(name, item)).collect()
+        let items = items.map(|(name, item)| Block::pick(name, item));
+        items.chain(self.deco_picks().cloned()).collect()
     }
 }

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::place::Placed;
-use super::{Block, BlockState, Blocks, Item, MINUTE_MS, Rules, StopScheduling};
+use super::place::{Placed, Running};
+use super::{Block, BlockState, Item, MINUTE_MS, Placement, Rules, StopScheduling};
 use crate::clock::UtcMs;
 use crate::schedule::build::{Build, Scheduler, Stop};
 use crate::schedule::content::CursorKey;
-use crate::schedule::filler::{Content, Fillers, around, put_on_air};
+use crate::schedule::filler::{Content, Fillers, Part, around, draw_all, put_on_air};
 use crate::schedule::item::Ix;
 use crate::schedule::planned::{Role, Why};
 use crate::schedule::span::SHORTEST_MS;
@@ -23,7 +23,7 @@ struct Put {
     shown: bool,
 }
 
-impl Scheduler for Blocks {
+impl Scheduler for Running<'_> {
     type State = BlockState;
 
     fn patience(&self) -> u32 {
@@ -33,7 +33,7 @@ impl Scheduler for Blocks {
 
     fn step(&self, state: &mut BlockState, build: &mut Build<'_>) -> Result<(), Stop> {
         let now = build.now();
-        let blocks = self.0.around(now, build.wall());
+        let blocks = self.around(now, build.wall());
         // What was begun a moment early is not what lies ahead of a clock that was set back.
         let last = state.block.filter(|b| b.since(now) < SHORTEST_MS);
         let current = blocks.iter().find(|b| Some(b.start) == last);
@@ -61,17 +61,15 @@ impl Scheduler for Blocks {
                 };
                 return self.play(block, state, build);
             } else {
-                leave_the_air(block.start, current, state, build);
-                return Ok(());
+                return self.wait(block.start, current, state, build);
             }
         }
         let until = Rules::known_until(now, build.wall());
-        leave_the_air(until, current, state, build);
-        Ok(())
+        self.wait(until, current, state, build)
     }
 }
 
-impl Blocks {
+impl Running<'_> {
     /// Puts the next item of a block on air. What the guide does not show at the beginning of a block goes on air with what
     /// follows it, as one thing: it leads to that.
     fn play(
@@ -145,16 +143,19 @@ impl Blocks {
                     true => Role::Programme,
                     false => Role::Hidden,
                 },
-                dress: item.dress.clone(),
+                dress: self
+                    .rules
+                    .decos(build.now(), Some(block), build.wall())
+                    .dress(item.dress.as_ref()),
                 why: Arc::new(Why {
                     round: dealt.round(),
                     ..why
                 }),
             };
             let parts = around(build, &Fillers::default(), content)?;
-            let length: i64 = parts.iter().map(|p| p.span.length_ms()).sum();
-            let rest = block.end.since(build.now());
-            if block.block.stop == StopScheduling::BeforeDurationEnd && length > rest {
+            let (length, rest) = (length_ms(&parts), block.end.since(build.now()));
+            let in_time = block.block.stop == StopScheduling::BeforeDurationEnd;
+            if in_time && length > rest {
                 build.rewind(mark);
                 if !state.begun {
                     let (rule, length) = (rule(block), minutes(length));
@@ -177,18 +178,79 @@ impl Blocks {
                 (None, false) if state.begun => Guide::Join,
                 (None, false) => Guide::of(leads_to.unwrap_or(dealt.ix)),
             };
-            (state.begun, state.between) = (true, false);
-            put_on_air(build, parts, guide)?;
+            let room = match in_time {
+                true => rest - length,
+                false => rest - SHORTEST_MS,
+            };
+            let lead_in = match state.begun {
+                true => self.break_within(room, Placement::BetweenBlockItems, block, build)?,
+                false => self.break_within(room, Placement::BlockStart, block, build)?,
+            };
+            if state.begun {
+                put_on_air(build, lead_in, Guide::Join)?;
+                put_on_air(build, parts, guide)?;
+            } else {
+                put_on_air(build, lead_in.into_iter().chain(parts).collect(), guide)?;
+            }
+            (state.begun, state.between) = (true, None);
             if is_due(block.end, build.now()) {
-                state.item = None;
+                self.finish(block, state, build)?;
             }
             return Ok(Some(Put {
                 ix: dealt.ix,
                 shown,
             }));
         }
-        state.item = None;
+        self.finish(block, state, build)?;
         Ok(None)
+    }
+
+    /// Ends a block.
+    fn finish(
+        &self,
+        block: &Placed<'_>,
+        state: &mut BlockState,
+        build: &mut Build<'_>,
+    ) -> Result<(), Stop> {
+        state.item = None;
+        let room = block.next.unwrap_or(UtcMs(i64::MAX)).since(build.now());
+        if state.begun {
+            let parts = self.break_within(room, Placement::BlockFinish, block, build)?;
+            put_on_air(build, parts, Guide::Join)?;
+        }
+        Ok(())
+    }
+
+    /// Draws what decos put at a place of a block; nothing when it is longer than so many milliseconds.
+    fn break_within(
+        &self,
+        ms: i64,
+        at: Placement,
+        block: &Placed<'_>,
+        build: &mut Build<'_>,
+    ) -> Result<Vec<Part>, Stop> {
+        let decos = self.rules.decos(build.now(), Some(block), build.wall());
+        let role = match at {
+            Placement::BlockStart => Role::PreRoll,
+            Placement::BlockFinish | Placement::BetweenBlockItems => Role::PostRoll,
+        };
+        let why = Why {
+            rule: format!("{} break", rule(block)).into(),
+            ..Why::default()
+        };
+        let (mark, mut parts) = (build.mark(), Vec::new());
+        for filler in decos.breaks(at) {
+            draw_all(build, filler, role, &why, &mut parts)?;
+        }
+        if length_ms(&parts) > ms {
+            build.rewind(mark);
+            return Ok(Vec::new());
+        }
+        let dress = decos.dress_of_filler();
+        Ok(parts
+            .into_iter()
+            .map(|p| p.dressed(dress.clone()))
+            .collect())
     }
 
     /// Passes over an item that has nothing to play; when no block has, nothing is what there is.
@@ -197,7 +259,7 @@ impl Blocks {
             let key = build.open(pick);
             build.deck().count(key) > 0
         };
-        if !self.picks().iter().any(any) {
+        if !self.rules.picks().iter().any(any) {
             return Err(Stop::Nothing);
         }
         build.warn(format!("{}: its collection is empty", why.rule));
@@ -241,35 +303,17 @@ fn find_one_that_fits(
     Ok(false)
 }
 
-/// Leaves the air until the next block. What is left of a block's own time belongs to it.
-fn leave_the_air(
-    until: UtcMs,
-    current: Option<&Placed<'_>>,
-    state: &mut BlockState,
-    build: &mut Build<'_>,
-) {
-    let now = build.now();
-    let own = current.filter(|b| state.begun && !is_due(b.end, now));
-    let (until, guide) = match own {
-        Some(block) => (until.min(block.end), Guide::Join),
-        None if state.between => (until, Guide::Join),
-        None => (until, Guide::OFF_AIR),
-    };
-    state.between = own.is_none();
-    let why = Why {
-        rule: "between blocks".into(),
-        ..Why::default()
-    };
-    build.gap(until, Role::Gap, guide, &why.into());
-}
-
 /// Whether a moment has come, but for less than an entry could last.
-fn is_due(moment: UtcMs, now: UtcMs) -> bool {
+pub(super) fn is_due(moment: UtcMs, now: UtcMs) -> bool {
     moment.since(now) < SHORTEST_MS
 }
 
 fn rule(block: &Placed<'_>) -> String {
     format!("block {}", block.name)
+}
+
+fn length_ms(parts: &[Part]) -> i64 {
+    parts.iter().map(|part| part.span.length_ms()).sum()
 }
 
 /// A length for people, in full minutes, halves up.

@@ -14,6 +14,8 @@ use crate::schedule::wall::Wall;
 
 const MINUTE_MS: i64 = 60_000;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
+/// So many items are looked at in search of a shorter one.
+const MOST_TRIES: u32 = 50;
 
 /// A programme that is to be put on air.
 #[derive(Clone, Debug)]
@@ -33,6 +35,16 @@ pub(in crate::schedule) struct Part {
     role: Role,
     dress: Option<Arc<Dress>>,
     why: Arc<Why>,
+}
+
+impl Part {
+    /// The same with a look, if it has none.
+    pub(in crate::schedule) fn dressed(self, dress: Option<Arc<Dress>>) -> Self {
+        Self {
+            dress: self.dress.or(dress),
+            ..self
+        }
+    }
 }
 
 /// A programme with the fillers around it, to begin now. Draws the fillers and puts nothing on air.
@@ -178,6 +190,44 @@ fn counted(
         }
     }
     Ok(())
+}
+
+/// All of a filler of a number or a length, to begin now. Puts nothing on air.
+pub(in crate::schedule) fn draw_all(
+    build: &mut Build<'_>,
+    filler: &Filler,
+    role: Role,
+    why: &Why,
+    out: &mut Vec<Part>,
+) -> Result<(), Stop> {
+    counted(build, filler, role, why, out)
+}
+
+/// One item of a filler, to begin now, and no longer than `room` where that is given. What is longer is passed over if
+/// something shorter is found; else it is next the next time. Puts nothing on air.
+pub(in crate::schedule) fn draw(
+    build: &mut Build<'_>,
+    filler: &Filler,
+    role: Role,
+    room: Option<i64>,
+    why: &Why,
+) -> Result<Option<Part>, Stop> {
+    let key = build.open(&filler.pick);
+    let Some(room) = room else {
+        return whole(build, filler, role, why);
+    };
+    if build.deck().shortest_ms(key) > room {
+        return Ok(None);
+    }
+    let mark = build.mark();
+    for _ in 0..build.deck().count(key).min(MOST_TRIES) {
+        match whole(build, filler, role, why)? {
+            Some(part) if part.span.length_ms() > room => {}
+            found => return Ok(found),
+        }
+    }
+    build.rewind(mark);
+    Ok(None)
 }
 
 /// As many whole items as fit into so many milliseconds; what does not fit is passed over, once around the collection at

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::content::Pick;
 
-pub(super) use fill::{Content, Part, around, cover, put_on_air, tail};
+pub(super) use fill::{Content, Part, around, cover, draw, draw_all, put_on_air, tail};
 
 /// A filler: what, and how much of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +24,13 @@ pub struct Filler {
     /// Hide the channel's watermarks while it is on.
     #[serde(default)]
     pub hide_watermarks: bool,
+}
+
+impl Filler {
+    /// What it draws from.
+    pub fn picks(&self) -> impl Iterator<Item = &Pick> {
+        std::iter::once(&self.pick)
+    }
 }
 
 /// How much filler there is.

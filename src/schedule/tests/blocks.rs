@@ -2,7 +2,11 @@
 
 use super::properties::{Chance, World, check, check_pieces, check_resuming, library, order};
 use super::*;
-use crate::schedule::block::{Block, Blocks, Dated, Item, Rules, Slot, StopScheduling, Template};
+use crate::schedule::block::{
+    Block, Blocks, Break, Dated, Deco, DecoSlot, DecoTemplate, DefaultFiller, Item, Placement,
+    Rules, Setting, Slot, StopScheduling, Template,
+};
+use crate::schedule::filler::{Amount, Filler};
 
 fn collections() -> [Collection; 4] {
     let show = |title: &str| Collection::Show {
@@ -38,6 +42,66 @@ fn block(chance: &mut Chance) -> Block {
     }
 }
 
+fn setting<T>(chance: &mut Chance, value: impl Fn(&mut Chance) -> T) -> Setting<T> {
+    match chance.below(4) {
+        0 => Setting::Inherit,
+        1 => Setting::Disable,
+        _ => Setting::Override(value(chance)),
+    }
+}
+
+fn filler(chance: &mut Chance) -> Filler {
+    Filler {
+        name: "filler".into(),
+        pick: Pick {
+            of: chance.of(&collections()),
+            order: order(chance),
+            place: chance.of(&[None, Some("f".to_owned())]),
+        },
+        amount: chance.of(&[
+            Amount::Count(2),
+            Amount::RandomCount(3),
+            Amount::DurationMs(200_000),
+        ]),
+        hide_watermarks: chance.one_in(2),
+    }
+}
+
+fn deco(chance: &mut Chance) -> Deco {
+    let broken = |chance: &mut Chance| Break {
+        at: chance.of(&[
+            Placement::BlockStart,
+            Placement::BlockFinish,
+            Placement::BetweenBlockItems,
+        ]),
+        filler: filler(chance),
+    };
+    Deco {
+        watermarks: setting(chance, |chance| {
+            chance.of(&[vec![], vec!["logo".to_owned()]])
+        }),
+        watermarks_on_filler: chance.one_in(2),
+        filler: setting(chance, |chance| DefaultFiller {
+            filler: filler(chance),
+            trim_to_fit: chance.one_in(2),
+        }),
+        dead_air: setting(chance, filler),
+        breaks: setting(chance, |chance| {
+            (0..chance.below(4)).map(|_| broken(chance)).collect()
+        }),
+    }
+}
+
+/// A time of day: often in the hours in which clocks are moved, and one that is no full minute.
+fn time(chance: &mut Chance) -> TimeOfDay {
+    let ms = match chance.below(4) {
+        0 => chance.below(86_400_000),
+        1 => chance.below(12) * 1_800_000,
+        _ => chance.below(288) * 300_000,
+    };
+    TimeOfDay::from_ms(ms as u32).unwrap()
+}
+
 /// Names of things: there are so many of them.
 fn names(chance: &mut Chance, most: i64) -> Vec<Arc<str>> {
     let count = 1 + chance.below(most);
@@ -46,17 +110,18 @@ fn names(chance: &mut Chance, most: i64) -> Vec<Arc<str>> {
 
 fn rules(chance: &mut Chance) -> Rules {
     let (blocks, templates) = (names(chance, 4), names(chance, 3));
+    let (decos, deco_templates) = (names(chance, 3), names(chance, 2));
+    let deco_slot = |chance: &mut Chance| DecoSlot {
+        from: time(chance),
+        to: time(chance),
+        deco: chance.of(&decos),
+    };
     let slots = |chance: &mut Chance| {
         let mut slots: Vec<_> = (0..1 + chance.below(9))
             .map(|_| Slot {
-                // Often on the hours in which clocks are moved, and at times that are no full minutes.
-                at: TimeOfDay::from_ms(match chance.below(4) {
-                    0 => chance.below(86_400_000) as u32,
-                    1 => chance.below(12) as u32 * 1_800_000,
-                    _ => chance.below(288) as u32 * 300_000,
-                })
-                .unwrap(),
+                at: time(chance),
                 block: chance.of(&blocks),
+                deco: chance.one_in(3).then(|| chance.of(&decos)),
             })
             .collect();
         slots.sort_by_key(|slot| slot.at);
@@ -83,8 +148,23 @@ fn rules(chance: &mut Chance) -> Rules {
                     ..Days::default()
                 },
                 template: chance.of(&templates),
+                decos: chance.one_in(2).then(|| chance.of(&deco_templates)),
             })
             .collect(),
+        decos: decos.iter().map(|n| (n.clone(), deco(chance))).collect(),
+        deco_templates: deco_templates
+            .iter()
+            .map(|n| {
+                let slots = (0..1 + chance.below(3)).map(|_| deco_slot(chance));
+                (
+                    n.clone(),
+                    DecoTemplate {
+                        slots: slots.collect(),
+                    },
+                )
+            })
+            .collect(),
+        deco: chance.one_in(2).then(|| chance.of(&decos)),
     }
 }
 

@@ -2,6 +2,7 @@
 //! timeline that must come of it.
 
 mod clock;
+mod decos;
 mod play;
 mod read;
 
@@ -58,6 +59,7 @@ fn slot(at: &str, block: &str) -> Slot {
     Slot {
         at: TimeOfDay::parse(at).unwrap(),
         block: block.into(),
+        deco: None,
     }
 }
 
@@ -114,6 +116,7 @@ impl Case {
         self.rules.calendar.push(Dated {
             on: serde_json::from_str(on).unwrap(),
             template: name.into(),
+            decos: None,
         });
         self
     }

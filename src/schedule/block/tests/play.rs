@@ -131,7 +131,7 @@ fn passing_over_what_is_too_long_has_an_end() {
     assert_eq!(warned(&built), [text]);
     assert_eq!(
         case.show(&built),
-        "0:00 -, 0:00 +-, 0:00 f2001, 0:10 +-, 0:30 -"
+        "0:00 -, 0:30 +-, 0:00 +-, 0:30 +-, 0:00 f2001, 0:10 +-, 0:30 -"
     );
 }
 

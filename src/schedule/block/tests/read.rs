@@ -12,7 +12,19 @@ const DAY: &str = r#"{
         }
     },
     "templates": {"Weekday": {"slots": [{"at": "7:00", "block": "Morning"}]}},
-    "calendar": [{"on": {"weekdays": ["monday"]}, "template": "Weekday"}]
+    "calendar": [{"on": {"weekdays": ["monday"]}, "template": "Weekday", "decos": "Evenings"}],
+    "decos": {
+        "Clips": {
+            "watermarks": "disable",
+            "filler": {"override": {"filler": {"name": "Clips", "pick": {"collection": "library"}}, "trim_to_fit": true}},
+            "breaks": {"override": [{
+                "at": "block-start",
+                "filler": {"name": "Spots", "pick": {"collection": "library"}, "amount": {"count": 2}}
+            }]}
+        }
+    },
+    "deco_templates": {"Evenings": {"slots": [{"from": "20:00", "to": "2:00", "deco": "Clips"}]}},
+    "deco": "Clips"
 }"#;
 
 #[test]
@@ -87,9 +99,44 @@ fn rules_that_make_no_sense_are_refused_with_the_place_and_the_cure() {
             "\"25:00\" is not a time of day: write 20:15 or 20:15:30",
         ),
         (
-            "[{\"on\": {\"weekdays\": [\"monday\"]}, \"template\": \"Weekday\"}]",
+            "[{\"on\": {\"weekdays\": [\"monday\"]}, \"template\": \"Weekday\", \"decos\": \"Evenings\"}]",
             "[]",
             "the calendar is empty, so that no day has a block: add an entry that names a template",
+        ),
+        (
+            "\"decos\": \"Evenings\"",
+            "\"decos\": \"Evening\"",
+            "entry 1 of the calendar: there is no deco_template \"Evening\": did you mean \"Evenings\"?",
+        ),
+        (
+            "\"deco\": \"Clips\"}",
+            "\"deco\": \"Spots\"}",
+            "deco_template \"Evenings\", 20:00: there is no deco \"Spots\"",
+        ),
+        (
+            "\"deco\": \"Clips\"\n",
+            "\"deco\": \"Films\"\n",
+            "the channel: there is no deco \"Films\"",
+        ),
+        (
+            "\"block\": \"Morning\"}",
+            "\"block\": \"Morning\", \"deco\": \"No\"}",
+            "template \"Weekday\", 07:00: there is no deco \"No\"",
+        ),
+        (
+            "[{\"from\": \"20:00\", \"to\": \"2:00\", \"deco\": \"Clips\"}]",
+            "[]",
+            "deco_template \"Evenings\" is empty: place a deco in it, or remove it",
+        ),
+        (
+            "{\"count\": 2}",
+            "{\"pad-minutes\": 5}",
+            "deco \"Clips\": its break \"Spots\" pads to full minutes, which breaks cannot: let it count or last",
+        ),
+        (
+            "\"disable\"",
+            "\"merge\"",
+            "unknown variant `merge`, expected one of",
         ),
     ] {
         assert!(DAY.contains(good), "{good}");
