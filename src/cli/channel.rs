@@ -115,6 +115,10 @@ pub(super) fn list(args: &Args, output: &mut Output) -> Result<()> {
 
 /// What a channel plays, for people.
 pub(super) fn plays(channel: &Value) -> String {
+    match field(channel, "schedule") {
+        "" => {}
+        kind => return format!("a {kind} schedule"),
+    }
     match field(channel, "collection") {
         "folder" => format!("folder {}", field(channel, "path")),
         "show" => format!("show {}", field(channel, "title")),
@@ -217,11 +221,11 @@ fn print(
         field(channel, "number"),
         field(channel, "name")
     ))?;
-    output.line(format!(
-        "  plays      {} ({})",
-        plays(channel),
-        field(channel, "order")
-    ))?;
+    let order = match field(channel, "schedule") {
+        "" => format!(" ({})", field(channel, "order")),
+        _ => String::new(),
+    };
+    output.line(format!("  plays      {}{order}", plays(channel)))?;
     output.line(format!(
         "  format     {}",
         format::said(channel.get("format"))

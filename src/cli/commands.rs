@@ -2,7 +2,9 @@
 
 use super::args::Args;
 use super::output::Output;
-use super::{channel, collection, files, guide, library, planning, serve, setup, skeleton};
+use super::{
+    channel, collection, files, guide, library, planning, schedule, serve, setup, skeleton,
+};
 use crate::error::Result;
 
 /// An option of a command.
@@ -105,6 +107,12 @@ const RATE: Opt = opt(
     "rate",
     "N",
     "Bring all pictures to this rate: 23.976, 24, 25, 29.97, 30, 50, 59.94 or 60; \"any\" (the default) copies every rate",
+);
+
+const DAYS: Opt = opt(
+    "days",
+    "N",
+    "For so many days from now, 1 (the default) to 14",
 );
 
 const CHANNEL_OPTIONS: &[Opt] = &[
@@ -335,6 +343,61 @@ pub const COMMANDS: &[Command] = &[
             "Write them in the time zone of this box from now on; the next hour stays as published",
         )],
         run: planning::zone,
+    },
+    Command {
+        name: "schedule apply",
+        args: "NUMBER FILE",
+        count: (2, 2),
+        doc: "Plan a channel by a schedule file (- for the standard input); its published hour stays",
+        options: &[
+            opt(
+                "dry-run",
+                "",
+                "Show what would be played and how much of it is other than now, and change nothing",
+            ),
+            DAYS,
+        ],
+        run: schedule::apply,
+    },
+    Command {
+        name: "schedule show",
+        args: "NUMBER",
+        count: (1, 1),
+        doc: "Show what a channel plays as a schedule file, to edit and apply again",
+        options: &[],
+        run: schedule::show,
+    },
+    Command {
+        name: "schedule check",
+        args: "FILE",
+        count: (1, 1),
+        doc: "Look a schedule file over: every mistake with line and column, and what cannot be planned as it says",
+        options: &[DAYS],
+        run: schedule::check,
+    },
+    Command {
+        name: "schedule preview",
+        args: "NUMBER|FILE",
+        count: (1, 1),
+        doc: "Show what a channel, or a schedule file, plays from now on and why; stores nothing",
+        options: &[DAYS],
+        run: schedule::preview,
+    },
+    Command {
+        name: "schedule clear",
+        args: "NUMBER",
+        count: (1, 1),
+        doc: "Go back from a schedule to the channel's own collection, again and again",
+        options: &[],
+        run: schedule::clear,
+    },
+    Command {
+        name: "schedule why",
+        args: "NUMBER [TIME]",
+        count: (1, 3),
+        doc: "Say why something is on: now, at 20:15 (today), or at 2026-01-31 20:15",
+        options: &[],
+        run: schedule::why,
     },
     Command {
         name: "guide",

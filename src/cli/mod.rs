@@ -19,6 +19,7 @@ mod library;
 mod output;
 mod planning;
 pub mod reference;
+mod schedule;
 mod serve;
 mod setup;
 mod skeleton;

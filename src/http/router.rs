@@ -24,6 +24,8 @@ use crate::system::origin::{self, Client, RequestOrigin};
 
 /// The largest request body: a setup with many folders.
 const MAX_BODY_BYTES: usize = 64 * 1024;
+/// The same for those who may change things: a file that plays every item of a month.
+const MAX_CONTROL_BODY_BYTES: usize = 8 << 20;
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// An answer.
@@ -97,7 +99,7 @@ impl Call {
     {
         let body = match parts.method {
             Method::GET | Method::HEAD => Bytes::new(),
-            _ => read_body(&app, body).await?,
+            _ => read_body(&app, via, body).await?,
         };
         Ok(Self {
             via,
@@ -263,13 +265,17 @@ fn place_of_nothing(path: &str) -> Place {
     }
 }
 
-async fn read_body<B>(app: &Shared, body: B) -> Result<Bytes>
+async fn read_body<B>(app: &Shared, via: Via, body: B) -> Result<Bytes>
 where
     B: HttpBody + Send + 'static,
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let whole = Limited::new(body, MAX_BODY_BYTES).collect();
+    let most = match via {
+        Via::Network { .. } => MAX_BODY_BYTES,
+        Via::Control => MAX_CONTROL_BODY_BYTES,
+    };
+    let whole = Limited::new(body, most).collect();
     tokio::select! {
         read = whole => match read {
             Ok(read) => Ok(read.to_bytes()),

@@ -2,7 +2,9 @@
 
 use hyper::Method;
 
-use super::api::{channels, collections, guide as programmes, items, libraries, planning, status};
+use super::api::{
+    channels, collections, guide as programmes, items, libraries, planning, schedules, status,
+};
 use super::router::{Answer, Call, Place, Route};
 use super::{guide, health, page, stream, tuner};
 
@@ -282,6 +284,41 @@ pub const ROUTES: &[Route] = &[
         Place::Control,
         "Remove a smart collection: `?name=`",
         |call| Box::pin(collections::remove(call)),
+    ),
+    route(
+        Method::GET,
+        "/api/v1/channels/{number}/schedule",
+        Place::House,
+        "What a channel plays, as the text of a schedule file",
+        |call| Box::pin(schedules::show(call)),
+    ),
+    route(
+        Method::POST,
+        "/api/v1/channels/{number}/schedule",
+        Place::Control,
+        "Plan a channel by a schedule file: `{text, dry_run, days}`; the answer lists the problems of the text",
+        |call| Box::pin(schedules::apply(call)),
+    ),
+    route(
+        Method::DELETE,
+        "/api/v1/channels/{number}/schedule",
+        Place::Control,
+        "Go back to the one collection of a channel, again and again",
+        |call| Box::pin(schedules::clear(call)),
+    ),
+    route(
+        Method::GET,
+        "/api/v1/channels/{number}/why",
+        Place::House,
+        "Why something is on: `?at=` milliseconds since 1970, else now",
+        |call| Box::pin(schedules::why(call)),
+    ),
+    route(
+        Method::POST,
+        "/api/v1/schedule/preview",
+        Place::Control,
+        "What a channel or a schedule file would play: `{channel, text, days}`; stores nothing",
+        |call| Box::pin(schedules::preview(call)),
     ),
     route(
         Method::GET,

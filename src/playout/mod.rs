@@ -6,6 +6,7 @@
 
 mod extend;
 mod library;
+mod preview;
 #[cfg(test)]
 mod tests;
 mod zone;
@@ -20,10 +21,11 @@ use tokio::sync::{Notify, watch};
 
 use crate::clock::{SharedClock, UtcMs};
 use crate::error::{Error, ErrorKind, Result};
-use crate::schedule::{TimeOfDay, Wall};
+use crate::schedule::{Program, TimeOfDay, Wall};
 use crate::store::{Channel, Entry, Id, Store};
 use library::Shelf;
 
+pub use preview::{Preview, PreviewEntry, one_line};
 pub use zone::{Move, Moves, WrittenIn, written_in};
 
 /// For how many days timelines can be built ahead.
@@ -347,13 +349,34 @@ impl Playout {
         }
     }
 
-    async fn work(&self, channel: Id, want: extend::Want, shelf: Arc<Shelf>) -> Result<u64> {
+    /// Plans a channel by another program, `None` for its loop: the row is written in one go, then everything that is
+    /// not published is planned anew. Returns false, and does nothing, when that is its program already.
+    pub async fn apply(&self, mut channel: Channel, program: Option<Program>) -> Result<bool> {
+        if channel.program == program && channel.unreadable.is_none() {
+            return Ok(false);
+        }
+        (channel.program, channel.unreadable) = (program, None);
+        let channel = self.0.store.update_channel(channel).await?;
+        self.touched(channel.id).await?;
+        match self.rebuild_future(channel.id).await {
+            // It is planned as soon as the clock is set.
+            Err(e) if e.kind() == ErrorKind::Unavailable => Ok(true),
+            done => done.map(|_| true),
+        }
+    }
+
+    fn refuse_unset_clock(&self) -> Result<()> {
         if !*self.0.clock_is_sane.borrow() {
             crate::bail!(
                 Unavailable,
                 "the clock of this machine is not set yet: nothing is planned until it is"
             );
         }
+        Ok(())
+    }
+
+    async fn work(&self, channel: Id, want: extend::Want, shelf: Arc<Shelf>) -> Result<u64> {
+        self.refuse_unset_clock()?;
         let live = self.live(channel).await?;
         let (playout, at_work) = (self.clone(), live.clone());
         // A task of its own: a panic is one more failure of this channel, and what was begun is finished.

@@ -11,6 +11,7 @@ mod content;
 pub mod dotnet;
 mod draw;
 mod expression;
+pub mod file;
 pub mod filler;
 mod item;
 mod loops;

@@ -91,8 +91,45 @@ pub struct Why {
     pub filler: Option<Arc<str>>,
 }
 
+impl Role {
+    /// For people.
+    pub fn told(self) -> &'static str {
+        match self {
+            Self::Programme => "a programme",
+            Self::Hidden => "a programme that the guide does not show",
+            Self::PreRoll => "filler before a programme",
+            Self::MidRoll => "filler in a break",
+            Self::PostRoll => "filler behind a programme",
+            Self::Tail => "filler up to what has a fixed start",
+            Self::Fallback => "what covers the rest of a time",
+            Self::Gap => "off air, as the schedule says",
+            Self::Empty => "off air, for there was nothing to play",
+        }
+    }
+}
+
 impl Why {
-    /// For people: "rule 3 flood, shuffle, round 2".
+    /// For people: "a programme of rule 3 flood, drawn by shuffle, round 2".
+    pub fn told(&self, role: Role) -> String {
+        let mut text = role.told().to_owned();
+        if !self.rule.is_empty() {
+            text.push_str(&format!(" of rule {}", self.rule));
+        }
+        if let Some(filler) = &self.filler {
+            text.push_str(&format!(", for the filler {filler}"));
+        }
+        if let Some(order) = self.order {
+            let word = serde_json::to_value(order).unwrap_or_default();
+            let (word, round) = (
+                word.as_str().unwrap_or_default(),
+                self.round.saturating_add(1),
+            );
+            text.push_str(&format!(", drawn by {word}, round {round}"));
+        }
+        text
+    }
+
+    /// The stored form.
     pub fn to_json(&self) -> String {
         // Nothing in it can fail to serialize.
         serde_json::to_string(self).unwrap_or_default()

@@ -9,7 +9,7 @@ use super::loops::Loop;
 
 /// What a channel plays: one kind of scheduler with its rules.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
 pub enum Program {
     /// One collection, again and again.
     Loop(Loop),
@@ -33,6 +33,16 @@ impl Program {
     /// them.
     pub fn needs(&self) -> Needs {
         Needs::default()
+    }
+
+    /// The word for what it is, as in files: `loop`, `classic`.
+    pub fn kind(&self) -> String {
+        // It is the one key of what is stored.
+        match serde_json::to_value(self) {
+            Ok(serde_json::Value::Object(kinds)) => kinds.keys().next().cloned(),
+            _ => None,
+        }
+        .unwrap_or_default()
     }
 
     /// Whether it is written for days, see [`super::begin`].

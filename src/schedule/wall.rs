@@ -21,8 +21,15 @@ impl TimeOfDay {
         (ms < DAY_MS).then_some(Self(ms))
     }
 
-    /// Reads `H:MM`, `HH:MM` or `HH:MM:SS`.
+    /// Reads `H:MM`, `HH:MM`, `HH:MM:SS` or `HH:MM:SS.mmm`.
     pub fn parse(text: &str) -> Option<Self> {
+        let (text, ms) = match text.trim().split_once('.') {
+            None => (text, 0),
+            Some((time, ms)) => {
+                let fits = ms.len() == 3 && ms.bytes().all(|b| b.is_ascii_digit());
+                (time, fits.then(|| ms.parse::<u32>().ok())??)
+            }
+        };
         let mut parts = text.trim().split(':');
         let mut part = |longest: usize, bound: u32| {
             let text = parts.next()?;
@@ -33,13 +40,13 @@ impl TimeOfDay {
         };
         let (hour, minute) = (part(2, 24)?, part(2, 60)?);
         let second = match text.matches(':').count() {
-            1 => 0,
+            1 if ms == 0 => 0,
             _ => part(2, 60)?,
         };
         parts
             .next()
             .is_none()
-            .then(|| Self(((hour * 60 + minute) * 60 + second) * 1000))
+            .then(|| Self(((hour * 60 + minute) * 60 + second) * 1000 + ms))
     }
 
     /// Milliseconds since midnight.
@@ -63,9 +70,10 @@ impl std::fmt::Display for TimeOfDay {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (minutes, seconds) = (self.0 / 60_000, self.0 / 1000 % 60);
         write!(f, "{:02}:{:02}", minutes / 60, minutes % 60)?;
-        match seconds {
-            0 => Ok(()),
-            s => write!(f, ":{s:02}"),
+        match (seconds, self.0 % 1000) {
+            (0, 0) => Ok(()),
+            (s, 0) => write!(f, ":{s:02}"),
+            (s, ms) => write!(f, ":{s:02}.{ms:03}"),
         }
     }
 }
@@ -160,6 +168,10 @@ mod tests {
             (" 20:15 ", Some("20:15")),
             ("23:59:59", Some("23:59:59")),
             ("20:15:00", Some("20:15")),
+            ("20:15:00.250", Some("20:15:00.250")),
+            ("20:15:07.000", Some("20:15:07")),
+            ("20:15.250", None),
+            ("20:15:00.25", None),
             ("24:00", None),
             ("12:60", None),
             ("12:00:60", None),

@@ -1,5 +1,7 @@
 //! What a build has made, written in one go: entries, what it had to say, and from what it was planned.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, params};
 use serde::Serialize;
 
@@ -96,6 +98,28 @@ impl Store {
                     .collect()
             })
             .map_err(|e| fail::sql("reading the warnings of a schedule", e))
+        })
+        .await
+    }
+
+    /// Why entries that overlap `from` .. `to` are there, as JSON, by their starts: of the first 5,000.
+    pub async fn whys(
+        &self,
+        channel: Id,
+        from: UtcMs,
+        to: UtcMs,
+    ) -> Result<BTreeMap<UtcMs, String>> {
+        self.read(move |db| {
+            db.prepare(
+                "SELECT start_ms, why FROM timeline WHERE channel_id = ?1 AND start_ms < ?3 AND start_ms >= \
+                 coalesce((SELECT max(start_ms) FROM timeline WHERE channel_id = ?1 AND start_ms <= ?2), ?2) \
+                 AND why IS NOT NULL ORDER BY start_ms LIMIT 5000",
+            )
+            .and_then(|mut statement| {
+                let row = |row: &rusqlite::Row<'_>| Ok((moment_of(row, 0)?, row.get(1)?));
+                statement.query_map([channel, from.0, to.0], row)?.collect()
+            })
+            .map_err(|e| fail::sql("reading why a timeline is as it is", e))
         })
         .await
     }

@@ -17,7 +17,7 @@ use crate::library::proposals::{self, Alternative, Content, CopyShare};
 use crate::media::{AudioCodec, Format, FormatWish, PictureRate, PictureSize, VideoCodec};
 use crate::mux::RATES_KBIT;
 use crate::mux::silence::silent_frame;
-use crate::schedule::PlayOrder;
+use crate::schedule::{PlayOrder, Program};
 use crate::store::{Channel, ChannelNumber, Collection, Id, MAX_PAGE, NewChannel};
 
 /// A channel as programs read it.
@@ -30,6 +30,8 @@ pub(in crate::http) struct View {
     #[serde(flatten)]
     pub(in crate::http) collection: Collection,
     pub(in crate::http) order: PlayOrder,
+    /// What kind of schedule it plays instead of that; null for none.
+    schedule: Option<String>,
     format: Format,
     /// Fixed rate of its stream; null sends what there is.
     mux_rate_kbit: Option<NonZeroU32>,
@@ -59,6 +61,7 @@ pub(in crate::http) async fn view(app: &App, channel: Channel) -> View {
         group: channel.group,
         collection: channel.collection,
         order: channel.order,
+        schedule: channel.program.as_ref().map(Program::kind),
         format: channel.format,
         mux_rate_kbit: channel.mux_rate_kbit,
         created: channel.created,
@@ -252,7 +255,7 @@ fn mux_rate(kbit: u32) -> Result<NonZeroU32> {
 }
 
 /// Refuses what the library does not know: a channel of it would be off the air for ever.
-async fn known(app: &App, collection: &Collection) -> Result<()> {
+pub(super) async fn known(app: &App, collection: &Collection) -> Result<()> {
     match collection {
         Collection::Library => {}
         Collection::Folder { path } => {
@@ -301,6 +304,14 @@ pub(in crate::http) async fn set(call: Call) -> Result<Reply> {
         .await?;
     if let Some(plays) = &wish.plays {
         known(app, plays).await?;
+    }
+    if channel.program.is_some() && (wish.plays.is_some() || wish.order.is_some()) {
+        let number = &channel.number;
+        bail!(
+            Conflict,
+            "channel {number} plays a schedule: change that (exstreamd schedule show {number}), or go back to a loop \
+             first (exstreamd schedule clear {number})"
+        );
     }
     let format_wish = wish.format();
     if format_wish != FormatWish::default() {

@@ -7,6 +7,7 @@ pub(super) mod guide;
 pub(super) mod items;
 pub(super) mod libraries;
 pub(super) mod planning;
+pub(super) mod schedules;
 pub(super) mod status;
 
 use super::router::Call;

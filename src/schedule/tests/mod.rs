@@ -1,6 +1,8 @@
 //! What every timeline keeps to, and what a loop plays.
 
 mod blocks;
+mod examples;
+mod files;
 mod properties;
 
 use std::collections::{BTreeMap, HashSet};

@@ -127,6 +127,9 @@ pub(super) fn check(built: &Built, world: &World, from: UtcMs, until: UtcMs, cas
         !built.entries.is_empty() || from >= until,
         "{case}: nothing"
     );
+    if built.entries.len().is_multiple_of(8) {
+        super::files::check_text(&world.program, case);
+    }
     let mut start = from;
     let mut groups: HashSet<i64> = HashSet::new();
     let mut group: Option<i64> = None;
@@ -344,6 +347,21 @@ fn schedule(chance: &mut Chance) -> classic::Schedule {
     }
 }
 
+/// A schedule and others for certain days.
+pub(super) fn classic(chance: &mut Chance) -> Classic {
+    let alternate = |chance: &mut Chance| classic::Alternate {
+        on: Days {
+            days_of_month: (0..31).filter(|_| chance.one_in(2)).collect(),
+            ..Days::default()
+        },
+        schedule: schedule(chance),
+    };
+    Classic {
+        alternates: (0..chance.below(3)).map(|_| alternate(chance)).collect(),
+        schedule: schedule(chance),
+    }
+}
+
 #[test]
 fn ten_thousand_classic_schedules_hold_what_every_timeline_must() {
     let zones = [
@@ -371,23 +389,10 @@ fn ten_thousand_classic_schedules_hold_what_every_timeline_must() {
                 shuffled: false,
             }),
         );
-        let alternate = |chance: &mut Chance| classic::Alternate {
-            on: Days {
-                days_of_month: (0..31).filter(|_| chance.one_in(2)).collect(),
-                ..Days::default()
-            },
-            schedule: schedule(chance),
-        };
-        let classic = Classic {
-            alternates: (0..chance.below(3))
-                .map(|_| alternate(&mut chance))
-                .collect(),
-            schedule: schedule(&mut chance),
-        };
         let world = World {
             catalog,
             contents,
-            program: Program::Classic(classic),
+            program: Program::Classic(classic(&mut chance)),
             zone: TimeZone::posix(chance.of(&zones)).unwrap(),
             seed,
         };

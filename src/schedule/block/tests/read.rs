@@ -2,8 +2,7 @@
 
 use super::*;
 
-const DAY: &str = r#"{
-    "kind": "block",
+const DAY: &str = r#"{"block": {
     "blocks": {
         "Morning": {
             "minutes": 60,
@@ -25,7 +24,7 @@ const DAY: &str = r#"{
     },
     "deco_templates": {"Evenings": {"slots": [{"from": "20:00", "to": "2:00", "deco": "Clips"}]}},
     "deco": "Clips"
-}"#;
+}}"#;
 
 #[test]
 fn rules_are_read_and_written() {

@@ -376,8 +376,8 @@ fn rules_and_places_survive_storage_and_places_that_make_no_sense_do_not_hurt() 
     assert_eq!(serde_json::from_str::<Program>(&json).unwrap(), program);
     for bad in [
         r#"{"item":1}"#,
-        r#"{"kind":"classic","schedule":{"items":[{"pick":{"collection":"library"},"mode":"sometimes"}]}}"#,
-        r#"{"kind":"classic","schedule":{"items":[{"pick":{"collection":"library"},"mode":"one","start":"25:00"}]}}"#,
+        r#"{"classic":{"schedule":{"items":[{"pick":{"collection":"library"},"mode":"sometimes"}]}}}"#,
+        r#"{"classic":{"schedule":{"items":[{"pick":{"collection":"library"},"mode":"one","start":"25:00"}]}}}"#,
     ] {
         assert!(serde_json::from_str::<Program>(bad).is_err(), "{bad}");
     }
