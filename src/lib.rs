@@ -13,6 +13,7 @@ pub mod ffmpeg;
 pub mod guard;
 pub mod guide;
 pub mod http;
+pub mod import;
 pub mod library;
 pub mod media;
 pub mod metrics;

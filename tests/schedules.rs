@@ -190,3 +190,83 @@ fn every_mistake_of_a_file_is_told_and_nothing_is_changed() {
     failure(&instance, &["schedule", "apply", "6", file]);
     failure(&instance, &["schedule", "preview", "5", "--days", "15"]);
 }
+
+#[test]
+fn a_plan_of_another_program_is_matched_by_path_and_played_as_it_says() {
+    let instance = library();
+    let file = instance.media().join("../plan.json");
+    let name = file.to_str().unwrap();
+    let plan = json!({
+        "name": "Five", "startTime": "2023-11-14T22:13:20.000Z",
+        "programs": [
+            {"title": "One", "showTitle": "Cheers", "duration": 8000, "file": "/plex/series/Cheers/Season 01/Cheers S01E01.mp4"},
+            {"duration": 4000, "isOffline": true},
+            {"title": "Gone", "duration": 6000, "file": "/plex/gone.mp4"},
+            {"title": "Film", "duration": 8000, "file": "/plex/films/Film (2001).mp4"},
+        ],
+    });
+    std::fs::write(&file, serde_json::to_string_pretty(&plan).unwrap()).unwrap();
+    let map = format!("/plex={}", instance.media().display());
+    let before = lines(&instance, &["schedule", "show", "5"]);
+    // All that is missing is listed, and nothing is changed.
+    let told = failure(&instance, &["schedule", "import", "5", name]);
+    assert!(
+        told.contains("has 3 problems, nothing was changed"),
+        "{told}"
+    );
+    let told = failure(&instance, &["schedule", "import", "5", name, "--map", &map]);
+    assert!(
+        told.contains("has a problem, nothing was changed") && told.contains("gone.mp4"),
+        "{told}"
+    );
+    assert_eq!(lines(&instance, &["schedule", "show", "5"]), before);
+
+    let said = lines(
+        &instance,
+        &["schedule", "import", "5", name, "--map", &map, "--partly"],
+    );
+    assert!(said.contains("left out: the library has no file"), "{said}");
+    let preview = instance.json(&["schedule", "preview", "5"]);
+    let from = preview["preview"]["from"].as_i64().unwrap();
+    let entries = preview["preview"]["entries"].as_array().unwrap();
+    let mut films = 0;
+    for entry in entries
+        .iter()
+        .filter(|e| e["start"].as_i64().unwrap() > from)
+    {
+        let start = (entry["start"].as_i64().unwrap() - 1_700_000_000_000) % 26_000;
+        match entry["title"].as_str().unwrap() {
+            "Film (2001)" => {
+                films += 1;
+                assert_eq!(start, 18_000);
+            }
+            "off air" => assert!(start >= 7_000, "{entry}"),
+            _ => assert_eq!(start, 0, "{entry}"),
+        }
+    }
+    assert!(films > 100, "{films}");
+
+    // What is planned is written as a playout; applied to another channel it plays the same files at the same times.
+    let playout = instance.json(&["playout", "export", "5"]);
+    let items = playout["items"].as_array().unwrap();
+    assert!(items.len() > 300);
+    std::fs::write(&file, serde_json::to_string(&playout).unwrap()).unwrap();
+    instance.json(&["channel", "add", "--number", "6"]);
+    instance.json(&["schedule", "apply", "6", name]);
+    let copy = instance.json(&["playout", "export", "6"]);
+    let late = |playout: &Value| {
+        let items = playout["items"].as_array().unwrap().clone();
+        let rows = items
+            .into_iter()
+            .filter(|i| i["start"].as_str() > playout["items"][600]["start"].as_str());
+        rows.map(|i| (i["start"].clone(), i["finish"].clone(), i["source"].clone()))
+            .collect::<Vec<_>>()
+    };
+    let (ours, copied) = (late(&playout), late(&copy));
+    assert!(ours.len() > 100);
+    let begin = copied
+        .iter()
+        .position(|row| *row == ours[100])
+        .expect("it is played there too");
+    assert_eq!(copied[begin..begin + 100], ours[100..200]);
+}

@@ -136,6 +136,15 @@ impl Args {
             .map(|(_, value)| value.as_os_str())
     }
 
+    /// All values given for an option, as text.
+    pub(super) fn all(&self, name: &str) -> Result<Vec<&str>> {
+        let values = self.options.iter().filter(|(n, _)| *n == name);
+        let wrong = || usage(format!("a value of --{name} is not valid UTF-8"));
+        values
+            .map(|(_, value)| value.to_str().ok_or_else(wrong))
+            .collect()
+    }
+
     /// As [`Args::raw`], as text.
     pub(super) fn option(&self, name: &str) -> Result<Option<&str>> {
         let Some(value) = self.raw(name) else {

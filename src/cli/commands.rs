@@ -115,6 +115,17 @@ const DAYS: Opt = opt(
     "For so many days from now, 1 (the default) to 14",
 );
 
+const MAP: Opt = opt(
+    "map",
+    "OLD=NEW",
+    "Paths of another program that begin with OLD begin with NEW here; can be given several times",
+);
+const PARTLY: Opt = opt(
+    "partly",
+    "",
+    "Leave out what the library does not have; else nothing is changed then",
+);
+
 const CHANNEL_OPTIONS: &[Opt] = &[
     opt(
         "number",
@@ -356,8 +367,35 @@ pub const COMMANDS: &[Command] = &[
                 "Show what would be played and how much of it is other than now, and change nothing",
             ),
             DAYS,
+            MAP,
+            PARTLY,
         ],
         run: schedule::apply,
+    },
+    Command {
+        name: "schedule import",
+        args: "NUMBER FILE",
+        count: (2, 2),
+        doc: "Plan a channel by what another program has planned: a channel of dizqueTV or a playout of ErsatzTV (next), as JSON",
+        options: &[
+            opt(
+                "dry-run",
+                "",
+                "Show what would be played, and change nothing",
+            ),
+            DAYS,
+            MAP,
+            PARTLY,
+        ],
+        run: schedule::apply,
+    },
+    Command {
+        name: "playout export",
+        args: "NUMBER",
+        count: (1, 1),
+        doc: "Print what is planned on a channel as a playout that ErsatzTV (next) reads",
+        options: &[DAYS],
+        run: schedule::export,
     },
     Command {
         name: "schedule show",

@@ -88,7 +88,20 @@ fn refuse_problems(file: &str, answer: &Value, output: &mut Output) -> Result<()
 /// Plans a channel by a file.
 pub(super) fn apply(args: &Args, output: &mut Output) -> Result<()> {
     let (channel, file) = (args.text(0)?, args.text(1)?);
-    let wish = json!({"text": text_of(file)?, "dry_run": args.has("dry-run"), "days": days(args)?});
+    let mut map = Vec::new();
+    for pair in args.all("map")? {
+        match pair.split_once('=') {
+            Some((old, new)) if !old.is_empty() => map.push((old, new)),
+            _ => {
+                return Err(usage(format!(
+                    "{pair:?} is no mapping: --map wants OLD=NEW"
+                )));
+            }
+        }
+    }
+    let wish = json!({
+        "text": text_of(file)?, "dry_run": args.has("dry-run"), "days": days(args)?, "map": map, "partly": args.has("partly"),
+    });
     let client = Client::connect(args)?;
     let asked = client.ask("POST", &format!("{}/schedule", path(channel)), Some(&wish));
     client.close();
@@ -96,6 +109,10 @@ pub(super) fn apply(args: &Args, output: &mut Output) -> Result<()> {
     refuse_problems(file, &answer, output)?;
     if output.json() {
         return output.value(&answer);
+    }
+    let left_out = answer.get("left_out").and_then(Value::as_array);
+    for what in left_out.into_iter().flatten() {
+        output.line(format!("left out: {}", what.as_str().unwrap_or_default()))?;
     }
     let kind = field(&answer, "kind");
     let unchanged = answer.get("unchanged") == Some(&Value::Bool(true));
@@ -124,6 +141,16 @@ pub(super) fn show(args: &Args, output: &mut Output) -> Result<()> {
         true => output.value(&shown),
         false => output.text(field(&shown, "text")),
     }
+}
+
+/// Prints what is planned on a channel as a playout of ErsatzTV (next).
+pub(super) fn export(args: &Args, output: &mut Output) -> Result<()> {
+    let path = format!("{}/playout?days={}", path(args.text(0)?), days(args)?);
+    let client = Client::connect(args)?;
+    let asked = client.get(&path);
+    client.close();
+    let playout: Value = asked?;
+    output.value(&playout)
 }
 
 /// Looks a file over.

@@ -296,7 +296,7 @@ pub const ROUTES: &[Route] = &[
         Method::POST,
         "/api/v1/channels/{number}/schedule",
         Place::Control,
-        "Plan a channel by a schedule file: `{text, dry_run, days}`; the answer lists the problems of the text",
+        "Plan a channel by a schedule file: `{text, dry_run, days, map, partly}`; the answer lists the problems of the text",
         |call| Box::pin(schedules::apply(call)),
     ),
     route(
@@ -312,6 +312,13 @@ pub const ROUTES: &[Route] = &[
         Place::House,
         "Why something is on: `?at=` milliseconds since 1970, else now",
         |call| Box::pin(schedules::why(call)),
+    ),
+    route(
+        Method::GET,
+        "/api/v1/channels/{number}/playout",
+        Place::House,
+        "What is planned on a channel, as a playout that ErsatzTV (next) reads: `?days=` 1 to 14",
+        |call| Box::pin(schedules::playout(call)),
     ),
     route(
         Method::POST,

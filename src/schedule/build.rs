@@ -161,6 +161,12 @@ impl<'a> Build<'a> {
         self.catalog.get(ix)
     }
 
+    /// The item with a key, and its place in the catalogue.
+    pub(super) fn find(&self, id: i64) -> Option<(Ix, &'a Playable)> {
+        let ix = self.catalog.find(id)?;
+        Some((ix, self.catalog.get(ix)?))
+    }
+
     /// How long all of an item lasts.
     pub(super) fn length_ms(&self, ix: Ix) -> i64 {
         self.item(ix).map_or(0, Playable::length_ms)
@@ -310,6 +316,7 @@ pub fn build(input: &BuildInput<'_>) -> Built {
     }
     match input.program {
         Program::Loop(rules) => build.run(rules, &mut (), input.until, |()| KindState::Loop),
+        Program::Exact(rules) => build.run(rules, &mut (), input.until, |()| KindState::Exact),
         Program::Classic(rules) => {
             // Of another kind of program there is nothing to go on from but the places in collections.
             let mut known = match &state.kind {

@@ -10,6 +10,7 @@ pub mod classic;
 mod content;
 pub mod dotnet;
 mod draw;
+pub mod exact;
 mod expression;
 pub mod file;
 pub mod filler;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::block::Blocks;
 use super::classic::Classic;
 use super::content::Pick;
+use super::exact::Exact;
 use super::loops::Loop;
 
 /// What a channel plays: one kind of scheduler with its rules.
@@ -13,6 +14,8 @@ use super::loops::Loop;
 pub enum Program {
     /// One collection, again and again.
     Loop(Loop),
+    /// Programmes at exact times, as another program has planned them.
+    Exact(Exact),
     /// A classic schedule.
     Classic(Classic),
     /// A block schedule.
@@ -48,7 +51,7 @@ impl Program {
     /// Whether it is written for days, see [`super::begin`].
     pub(super) fn begins_at_midnight(&self) -> bool {
         match self {
-            Self::Loop(_) => false,
+            Self::Loop(_) | Self::Exact(_) => false,
             Self::Classic(_) | Self::Block(_) => true,
         }
     }
@@ -57,6 +60,7 @@ impl Program {
     pub fn picks(&self) -> Vec<Pick> {
         match self {
             Self::Loop(rules) => vec![rules.pick.clone()],
+            Self::Exact(rules) => rules.within.clone(),
             Self::Classic(rules) => rules.picks(),
             Self::Block(rules) => rules.picks(),
         }

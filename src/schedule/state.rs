@@ -20,6 +20,8 @@ pub enum KindState {
     /// Of a loop, which has none.
     #[default]
     Loop,
+    /// Of what plays at exact times, which has none.
+    Exact,
     /// Of a classic schedule.
     Classic(ClassicState),
     /// Of a block schedule.

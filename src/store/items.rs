@@ -73,7 +73,7 @@ impl Store {
         self.items_where(filter, values, after, limit).await
     }
 
-    async fn items_where(
+    pub(super) async fn items_where(
         &self,
         filter: &'static str,
         mut values: Vec<Value>,

@@ -13,6 +13,7 @@ mod meta;
 mod migrate;
 mod moves;
 mod open;
+mod paths;
 mod plans;
 mod playables;
 mod pulse;

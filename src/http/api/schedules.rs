@@ -3,15 +3,16 @@
 use serde::{Deserialize, Serialize};
 
 use super::super::App;
-use super::super::router::{Call, Reply, json};
+use super::super::router::{Call, Reply, json, json_text};
 use super::channels::known;
 use crate::bail;
 use crate::clock::UtcMs;
 use crate::error::{Error, ErrorKind, Result};
+use crate::import::{self, Played};
 use crate::playout::{Preview, one_line};
 use crate::schedule::file::{self, Problem, Reading};
 use crate::schedule::{Collection, PlayOrder, Program, Role, Why};
-use crate::store::{Channel, EntryContent};
+use crate::store::{Channel, EntryContent, MAX_PAGE, ProbeState};
 
 /// How many days a preview may show.
 const DAYS: std::ops::RangeInclusive<u32> = 1..=14;
@@ -26,6 +27,12 @@ struct Wish {
     #[serde(default)]
     dry_run: bool,
     days: Option<u32>,
+    /// For plans of other programs: what paths begin with there, and here.
+    #[serde(default)]
+    map: Vec<(String, String)>,
+    /// Leave out what the library does not have.
+    #[serde(default)]
+    partly: bool,
 }
 
 impl Wish {
@@ -48,11 +55,41 @@ struct Answer {
     applied: bool,
     /// Whether it was before.
     unchanged: bool,
+    /// What of another program's plan cannot be played, and why.
+    left_out: Vec<String>,
     preview: Option<Preview>,
 }
 
-/// The program that a text says, or all that is wrong with it: also collections that do not exist.
-async fn understood(app: &App, text: String) -> Result<std::result::Result<Program, Vec<Problem>>> {
+/// What a text says.
+struct Understood {
+    program: Program,
+    left_out: Vec<String>,
+}
+
+/// The program that a text says, or all that is wrong with it: also collections and files that do not exist.
+async fn understood(
+    app: &App,
+    wish: &mut Wish,
+) -> Result<std::result::Result<Understood, Vec<Problem>>> {
+    let text = wish.text.take().unwrap_or_default();
+    let plan = match import::read(&text) {
+        None => return ours(app, text).await,
+        Some(Err(problem)) => return Ok(Err(vec![problem])),
+        Some(Ok(plan)) => plan,
+    };
+    let matched = import::matched(&app.store, &text, plan, &wish.map).await?;
+    let mut left_out = matched.left_out;
+    if !wish.partly && !matched.missing.is_empty() {
+        return Ok(Err(matched.missing));
+    }
+    left_out.extend(matched.missing.into_iter().map(|problem| problem.message));
+    Ok(Ok(Understood {
+        program: matched.program,
+        left_out,
+    }))
+}
+
+async fn ours(app: &App, text: String) -> Result<std::result::Result<Understood, Vec<Problem>>> {
     let read = tokio::task::spawn_blocking(move || file::read(&text));
     let read = read
         .await
@@ -80,7 +117,10 @@ async fn understood(app: &App, text: String) -> Result<std::result::Result<Progr
         }
     }
     Ok(match problems.is_empty() {
-        true => Ok(program),
+        true => Ok(Understood {
+            program,
+            left_out: Vec::new(),
+        }),
         false => Err(problems),
     })
 }
@@ -114,14 +154,14 @@ pub(in crate::http) async fn show(call: Call) -> Result<Reply> {
 
 /// `POST /api/v1/channels/{number}/schedule` `{text, dry_run, days}`: nothing is changed before everything is known.
 pub(in crate::http) async fn apply(call: Call) -> Result<Reply> {
-    let wish: Wish = call.json()?;
+    let mut wish: Wish = call.json()?;
     let days = wish.days()?;
     let mut channel = channel_of(&call).await?;
-    let Some(text) = wish.text else {
+    if wish.text.is_none() {
         bail!(Usage, "the text of the schedule is missing");
-    };
-    let program = match understood(&call.app, text).await? {
-        Ok(program) => program,
+    }
+    let Understood { program, left_out } = match understood(&call.app, &mut wish).await? {
+        Ok(understood) => understood,
         Err(problems) => {
             return Ok(json(&Answer {
                 problems,
@@ -132,6 +172,7 @@ pub(in crate::http) async fn apply(call: Call) -> Result<Reply> {
     let mut answer = Answer {
         kind: Some(program.kind()),
         unchanged: channel.program.as_ref() == Some(&program),
+        left_out,
         ..Answer::default()
     };
     let playout = &call.app.playout;
@@ -157,15 +198,19 @@ pub(in crate::http) async fn clear(call: Call) -> Result<Reply> {
 
 /// `POST /api/v1/schedule/preview` `{channel, text, days}`.
 pub(in crate::http) async fn preview(call: Call) -> Result<Reply> {
-    let wish: Wish = call.json()?;
+    let mut wish: Wish = call.json()?;
     let (app, days) = (&call.app, wish.days()?);
     let mut channel = match &wish.channel {
         Some(number) => app.store.channel_by_number(number).await?,
         None => nobody(app),
     };
-    if let Some(text) = wish.text {
-        match understood(app, text).await? {
-            Ok(program) => channel.program = Some(program),
+    let mut left_out = Vec::new();
+    if wish.text.is_some() {
+        match understood(app, &mut wish).await? {
+            Ok(understood) => {
+                channel.program = Some(understood.program);
+                left_out = understood.left_out;
+            }
             Err(problems) => {
                 return Ok(json(&Answer {
                     problems,
@@ -178,6 +223,7 @@ pub(in crate::http) async fn preview(call: Call) -> Result<Reply> {
     }
     Ok(json(&Answer {
         kind: Some(channel.program().kind()),
+        left_out,
         preview: Some(app.playout.preview(&channel, days).await?),
         ..Answer::default()
     }))
@@ -268,4 +314,53 @@ pub(in crate::http) async fn why(call: Call) -> Result<Reply> {
         title,
         why,
     }))
+}
+
+/// `GET /api/v1/channels/{number}/playout?days=`: what is planned from now on, as ErsatzTV (next) reads it.
+pub(in crate::http) async fn playout(call: Call) -> Result<Reply> {
+    let (store, channel) = (&call.app.store, channel_of(&call).await?);
+    let days = match call.query.get("days").map(str::parse::<u32>) {
+        None => 1,
+        Some(Ok(days)) if DAYS.contains(&days) => days,
+        Some(_) => bail!(Usage, "days is a number from 1 to 14"),
+    };
+    let now = call.app.clock.utc();
+    let until = now.plus(i64::from(days) * 86_400_000);
+    let (mut at, mut played) = (now, Vec::new());
+    loop {
+        let page = store.timeline(channel.id, at, until, MAX_PAGE).await?;
+        let item = |content: &EntryContent| match content {
+            EntryContent::Item { item_id, from, .. } => Some((*item_id, *from)),
+            EntryContent::Gap => None,
+        };
+        let ids: Vec<_> = page
+            .iter()
+            .filter_map(|e| Some(item(&e.content)?.0))
+            .collect();
+        let items = store.items(&ids).await?;
+        for entry in &page {
+            let Some((id, from)) = item(&entry.content) else {
+                continue;
+            };
+            let known = items.iter().find(|item| item.id == id);
+            let Some((ProbeState::Known(probe), Some(path))) =
+                known.map(|item| (&item.probe, item.path.to_str()))
+            else {
+                continue;
+            };
+            played.push(Played {
+                id: entry.id,
+                start: entry.start,
+                stop: entry.stop,
+                path: path.to_owned(),
+                from_ms: (from - probe.start).round_ms().max(0),
+            });
+        }
+        match page.last() {
+            Some(last) if page.len() == MAX_PAGE => at = last.stop,
+            _ => break,
+        }
+    }
+    let text = import::write(&played)?;
+    Ok(json_text(text))
 }

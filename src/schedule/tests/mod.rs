@@ -1,6 +1,7 @@
 //! What every timeline keeps to, and what a loop plays.
 
 mod blocks;
+mod exact;
 mod examples;
 mod files;
 mod properties;
