@@ -105,7 +105,11 @@ fn what_is_no_plan_of_another_program_is_left_to_others_and_a_damaged_one_is_tol
             4,
             "\"now\" is no moment",
         ),
-        (PLAYOUT.replace("_ms\": 60000", "_ms\": \"x\""), 5, "invalid type"),
+        (
+            PLAYOUT.replace("_ms\": 60000", "_ms\": \"x\""),
+            5,
+            "invalid type",
+        ),
         (
             r#"{"programs": [], "startTime": "yesterday"}"#.to_owned(),
             1,
