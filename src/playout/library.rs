@@ -56,10 +56,20 @@ pub(super) struct Shelf {
     held: tokio::sync::Mutex<Held>,
 }
 
+/// What is read of the items of a collection.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Depth {
+    Items,
+    /// Where they may be interrupted, too.
+    Breaks,
+    /// Their chapters as items of their own, too.
+    Chapters,
+}
+
 #[derive(Default)]
 struct Held {
-    /// What is asked for, and whether with its breaks.
-    wanted: BTreeMap<Collection, bool>,
+    /// What is asked for.
+    wanted: BTreeMap<Collection, Depth>,
     /// What was read of that; `None` when nothing was, or less than is asked for.
     stock: Option<Stock>,
 }
@@ -131,24 +141,33 @@ impl Shelf {
 
 impl Held {
     fn want(&mut self, program: &Program, needs: Needs) {
-        for pick in program.picks() {
+        let depth = match needs.breaks {
+            true => Depth::Breaks,
+            false => Depth::Items,
+        };
+        let items = program.picks().into_iter().map(|pick| (pick, depth));
+        let chapters = program.in_chapters().into_iter();
+        for (pick, depth) in items.chain(chapters.map(|pick| (pick, Depth::Chapters))) {
             let known = self.wanted.get(&pick.of).copied();
-            if known.is_none_or(|with_breaks| needs.breaks && !with_breaks) {
-                self.wanted.insert(pick.of, needs.breaks);
+            if known.is_none_or(|known| known < depth) {
+                self.wanted.insert(pick.of, depth);
                 self.stock = None;
             }
         }
     }
 }
 
-async fn read(store: &Store, wanted: &BTreeMap<Collection, bool>) -> Result<Stock> {
-    let (mut all, mut interrupted) = (Vec::new(), Vec::new());
+async fn read(store: &Store, wanted: &BTreeMap<Collection, Depth>) -> Result<Stock> {
+    let (mut all, mut interrupted, mut divided) = (Vec::new(), Vec::new(), Vec::new());
     let (mut lists, mut kept) = (Vec::new(), 0);
-    for (of, with_breaks) in wanted {
+    for (of, depth) in wanted {
         let ids = store.playable_ids(of).await?;
         add(&mut all, &ids);
-        if *with_breaks {
+        if *depth >= Depth::Breaks {
             add(&mut interrupted, &ids);
+        }
+        if *depth == Depth::Chapters {
+            add(&mut divided, &ids);
         }
         if kept + ids.len() <= MOST_KEPT {
             kept += ids.len();
@@ -169,6 +188,13 @@ async fn read(store: &Store, wanted: &BTreeMap<Collection, bool>) -> Result<Stoc
             }
         }
     }
+    let of_divided = |item: &&Playable| divided.binary_search(&item.id).is_ok();
+    let chapters: Vec<_> = items
+        .iter()
+        .filter(of_divided)
+        .flat_map(Playable::chapters)
+        .collect();
+    items.extend(chapters);
     let catalog = Arc::new(Catalog::new(items));
     let lists = lists.into_iter();
     let lists = lists

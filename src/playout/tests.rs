@@ -1,5 +1,6 @@
 //! What every timeline keeps to, on a simulated clock and a real database.
 
+mod breaks;
 mod failures;
 mod library;
 mod modes;

@@ -180,10 +180,11 @@ impl<'a> Build<'a> {
         }
     }
 
-    /// Puts a part of an item on air now. Programmes are noted as aired.
+    /// Puts a part of an item on air now. Programmes are noted as aired, once: with the part that they begin with.
     pub(super) fn play(&mut self, ix: Ix, span: Span, airing: Airing) -> Result<(), Stop> {
         self.spend()?;
-        if matches!(airing.role, Role::Programme | Role::Hidden) {
+        let begins = self.item(ix).is_some_and(|item| span.from() == item.start);
+        if begins && matches!(airing.role, Role::Programme | Role::Hidden) {
             self.deck.note_aired(ix, self.line.now());
         }
         self.line.play(self.catalog, ix, span, airing);

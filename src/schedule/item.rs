@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use super::order::SortKey;
-use super::span::Span;
+use super::span::{SHORTEST_MS, Span};
 use crate::media::Ticks90k;
 use crate::media::probe::Chapter;
 
@@ -39,7 +39,16 @@ pub struct Playable {
     pub director: Option<Arc<str>>,
     /// Where it may be interrupted; loaded only for programs that ask for it.
     pub breaks: Option<Arc<Breaks>>,
+    /// Key of the item of which this is a chapter; `None` for a whole item.
+    pub chapter_of: Option<i64>,
 }
+
+/// Keys of chapters lie from here on, far below those of items.
+const CHAPTERS: i64 = i64::MIN / 2;
+/// The most chapters of an item.
+const MOST_CHAPTERS: i64 = 1 << 12;
+/// A part begins no further than this, or one group of pictures, from where it should, if it loses no picture there.
+const REACH: Ticks90k = Ticks90k::from_ms(5_000);
 
 /// Where an item may be interrupted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,8 +57,11 @@ pub struct Breaks {
     pub chapters: Vec<Chapter>,
     /// Other places that suit, such as black pictures, in item time and in order.
     pub points: Vec<Ticks90k>,
-    /// Random access points known, in item time and in order: a part begins at one of them.
+    /// Random access points known, in item time and in order: a part begins at one of them. Without any, anywhere.
     pub raps: Vec<Ticks90k>,
+    /// Those at which pictures are lost or held for a moment, such as those with leading pictures and recovery points: a
+    /// part begins there only where none of the others is near.
+    pub rough_raps: Vec<Ticks90k>,
 }
 
 impl Playable {
@@ -58,10 +70,99 @@ impl Playable {
         Span::new(self.start, self.end)
     }
 
+    /// Key of what is played: of a chapter that of its item.
+    pub fn media_id(&self) -> i64 {
+        self.chapter_of.unwrap_or(self.id)
+    }
+
+    /// The key of the first chapter of an item.
+    fn first_chapter(id: i64) -> Option<i64> {
+        CHAPTERS.checked_add(id.checked_mul(MOST_CHAPTERS)?)
+    }
+
+    /// Its chapters as items of their own, each with a key of its own; nothing without [`Playable::breaks`], and nothing for
+    /// a chapter of less than a second.
+    pub fn chapters(&self) -> Vec<Self> {
+        let (Some(breaks), Some(span)) = (&self.breaks, self.whole()) else {
+            return Vec::new();
+        };
+        let begins = breaks.chapters.iter().filter_map(|chapter| {
+            let at = match chapter.start <= self.start {
+                true => Some(self.start),
+                false => breaks.playable_from(chapter.start, span),
+            };
+            Some((at.filter(|at| *at < self.end)?, chapter.title.as_str()))
+        });
+        let begins: Vec<_> = begins.collect();
+        let ends = begins.iter().skip(1).map(|(at, _)| *at).chain([self.end]);
+        let first = Self::first_chapter(self.id);
+        let keys = first
+            .into_iter()
+            .flat_map(|key| key..key.saturating_add(MOST_CHAPTERS));
+        let chapter = |((key, (start, title)), end): ((i64, &(Ticks90k, &str)), Ticks90k)| {
+            let chapter = Self {
+                id: key,
+                start: *start,
+                end,
+                title: if title.is_empty() {
+                    &self.title
+                } else {
+                    *title
+                }
+                .to_owned(),
+                breaks: None,
+                chapter_of: Some(self.id),
+                ..self.clone()
+            };
+            chapter.whole().map(|_| chapter)
+        };
+        keys.zip(&begins).zip(ends).filter_map(chapter).collect()
+    }
+
     /// How long it lasts.
     pub fn length_ms(&self) -> i64 {
         (self.end - self.start).round_ms()
     }
+}
+
+impl Breaks {
+    /// The random access point at which a part begins that should begin at `at`: the nearest one within reach at which no
+    /// picture is lost, else the nearest of all. `None` when some are known and none lies within the span.
+    pub(super) fn playable_from(&self, at: Ticks90k, span: Span) -> Option<Ticks90k> {
+        let (clean, rough) = (&self.raps, &self.rough_raps);
+        if clean.is_empty() && rough.is_empty() {
+            return Some(at);
+        }
+        let margin = Ticks90k::from_ms(SHORTEST_MS);
+        let (first, last) = (span.from() + margin, span.to() - margin);
+        // On both sides, in a list that is in order.
+        let beside = |all: &[Ticks90k]| {
+            let behind = all.partition_point(|rap| *rap < at);
+            let before = behind.checked_sub(1).and_then(|n| all.get(n).copied());
+            (before, all.get(behind).copied())
+        };
+        let nearest = |all: &[Ticks90k]| {
+            let from = all.partition_point(|rap| *rap < first);
+            let to = all.partition_point(|rap| *rap <= last);
+            let (before, behind) = beside(all.get(from..to)?);
+            let both = before.into_iter().chain(behind);
+            both.min_by_key(|rap| distance(*rap, at))
+        };
+        let (clean_before, clean_behind) = beside(clean);
+        let (rough_before, rough_behind) = beside(rough);
+        let before = clean_before.max(rough_before).unwrap_or(span.from());
+        let behind = clean_behind.into_iter().chain(rough_behind).min();
+        let group = behind.unwrap_or(span.to()) - before;
+        let near = nearest(clean).filter(|rap| distance(*rap, at) <= REACH.max(group));
+        near.or_else(|| {
+            let both = nearest(rough).into_iter().chain(nearest(clean));
+            both.min_by_key(|rap| distance(*rap, at))
+        })
+    }
+}
+
+fn distance(a: Ticks90k, b: Ticks90k) -> Ticks90k {
+    (a - b).max(b - a)
 }
 
 /// The place of an item in a [`Catalog`].
@@ -111,6 +212,27 @@ impl Catalog {
     /// The key of the item at a place.
     pub fn id(&self, ix: Ix) -> i64 {
         self.get(ix).map_or(0, |item| item.id)
+    }
+
+    /// The key of what is played of the item at a place.
+    pub(super) fn media_id(&self, ix: Ix) -> i64 {
+        self.get(ix).map_or(0, Playable::media_id)
+    }
+
+    /// The chapters of the item at a place, where there are two or more in the catalogue; else the item.
+    pub(super) fn chapters(&self, ix: Ix) -> Vec<Ix> {
+        let first = Playable::first_chapter(self.id(ix)).unwrap_or(i64::MAX);
+        let from = self.items.partition_point(|item| item.id < first);
+        let all = self.items.get(from..).unwrap_or_default().iter();
+        let count = all
+            .take_while(|c| c.chapter_of == Some(self.id(ix)))
+            .count();
+        match count {
+            0 | 1 => vec![ix],
+            _ => (from..from + count)
+                .filter_map(|n| u32::try_from(n).ok().map(Ix))
+                .collect(),
+        }
     }
 
     /// Every place, by key.
@@ -164,3 +286,89 @@ pub struct Aired {
 
 /// What a channel aired before the moment that is built from, by item: programmes only, not filler.
 pub type History = HashMap<i64, Aired>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seconds(s: i64) -> Ticks90k {
+        Ticks90k(s * 90_000)
+    }
+
+    #[test]
+    fn chapters_become_items_that_begin_where_pictures_can() {
+        let item = |starts: &[i64], raps: &[i64]| Playable {
+            id: 7,
+            start: seconds(10),
+            end: seconds(110),
+            title: "Reel".to_owned(),
+            breaks: Some(Arc::new(Breaks {
+                chapters: starts
+                    .iter()
+                    .map(|s| Chapter {
+                        start: seconds(*s),
+                        title: if *s == 40 { "Ad" } else { "" }.to_owned(),
+                    })
+                    .collect(),
+                raps: raps.iter().map(|s| seconds(*s)).collect(),
+                ..Breaks::default()
+            })),
+            ..Playable::default()
+        };
+        for (starts, raps, expected) in [
+            (
+                &[10, 40, 70][..],
+                &[][..],
+                &[(10, 40), (40, 70), (70, 110)][..],
+            ),
+            // From the beginning whatever the file says, and not beyond the end.
+            (&[0, 40, 200], &[], &[(10, 40), (40, 110)]),
+            (&[20], &[], &[(20, 110)]),
+            (&[10, 40], &[10, 42, 80], &[(10, 42), (42, 110)]),
+            // Out of order, or all at once: what has no length is none.
+            (&[70, 40, 50], &[], &[(40, 50), (50, 110)]),
+            (&[40, 40], &[], &[(40, 110)]),
+            (&[], &[], &[]),
+        ] {
+            let chapters = item(starts, raps).chapters();
+            let spans: Vec<_> = chapters
+                .iter()
+                .map(|c| (c.start.0 / 90_000, c.end.0 / 90_000))
+                .collect();
+            assert_eq!(spans, expected, "{starts:?}");
+            for chapter in &chapters {
+                let is_ad = (40..=42).contains(&(chapter.start.0 / 90_000));
+                assert_eq!(chapter.title, if is_ad { "Ad" } else { "Reel" });
+                assert_eq!((chapter.media_id(), chapter.id < 0), (7, true));
+            }
+        }
+    }
+
+    #[test]
+    fn a_catalogue_finds_the_chapters_of_an_item() {
+        let reel = |id: i64, chapters: i64| Playable {
+            id,
+            end: seconds(1000),
+            breaks: Some(Arc::new(Breaks {
+                chapters: (0..chapters)
+                    .map(|n| Chapter {
+                        start: seconds(n * 10),
+                        title: String::new(),
+                    })
+                    .collect(),
+                ..Breaks::default()
+            })),
+            ..Playable::default()
+        };
+        let mut items = vec![reel(1, 3), reel(2, 0), reel(3, 1), reel(4, 2)];
+        let chapters: Vec<_> = items.iter().flat_map(Playable::chapters).collect();
+        items.extend(chapters);
+        let catalog = Catalog::new(items);
+        for (id, count) in [(1, 3), (2, 1), (3, 1), (4, 2)] {
+            let chapters = catalog.chapters(catalog.find(id).unwrap());
+            assert_eq!(chapters.len(), count, "{id}");
+            assert!(chapters.iter().all(|ix| catalog.media_id(*ix) == id));
+        }
+        assert!(reel(i64::MAX, 3).chapters().is_empty());
+    }
+}

@@ -36,6 +36,7 @@ pub use content::{
     Collection, Content, Contents, CursorKey, Member, Pick, Playlist, PlaylistEntry, Take,
 };
 pub use draw::{Seed, stable_hash};
+pub use expression::{Condition, Sum};
 pub use item::{Aired, Breaks, Catalog, History, Ix, Playable};
 pub use loops::Loop;
 pub use order::{Cursor, Marathon, MarathonBy, Order, Parts, PlayOrder, Sorted};

@@ -6,6 +6,7 @@ use super::block::Blocks;
 use super::classic::Classic;
 use super::content::Pick;
 use super::exact::Exact;
+use super::filler::Fillers;
 use super::loops::Loop;
 
 /// What a channel plays: one kind of scheduler with its rules.
@@ -32,10 +33,28 @@ pub struct Needs {
 }
 
 impl Program {
-    /// What a build of it needs besides items: no kind asks for more so far. Reruns need the history whatever draws from
-    /// them.
+    /// What a build of it needs besides items. Reruns need the history whatever draws from them.
     pub fn needs(&self) -> Needs {
-        Needs::default()
+        Needs {
+            breaks: match self {
+                Self::Classic(rules) => rules.fillers().any(Fillers::want_breaks),
+                _ => false,
+            },
+            ..Needs::default()
+        }
+    }
+
+    /// That of which it plays single chapters: they have to be in the catalogue, see
+    /// [`Playable::chapters`](super::Playable::chapters).
+    pub fn in_chapters(&self) -> Vec<Pick> {
+        match self {
+            Self::Classic(rules) => {
+                let fillers = rules.fillers();
+                fillers.flat_map(Fillers::in_chapters).cloned().collect()
+            }
+            Self::Block(rules) => rules.in_chapters().cloned().collect(),
+            _ => Vec::new(),
+        }
     }
 
     /// The word for what it is, as in files: `loop`, `classic`.

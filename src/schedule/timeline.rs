@@ -102,11 +102,13 @@ impl Timeline {
     pub(super) fn play(&mut self, catalog: &Catalog, ix: Ix, span: Span, airing: Airing) {
         let group = match (airing.guide, &self.open) {
             (Guide::Join, Some(open)) => open.clone(),
-            (Guide::Join, None) => self.group(Some(catalog.id(ix)), None),
-            (Guide::Begin { shows, title }, _) => self.group(shows.map(|ix| catalog.id(ix)), title),
+            (Guide::Join, None) => self.group(Some(catalog.media_id(ix)), None),
+            (Guide::Begin { shows, title }, _) => {
+                self.group(shows.map(|ix| catalog.media_id(ix)), title)
+            }
         };
         let plays = Plays::Item {
-            id: catalog.id(ix),
+            id: catalog.media_id(ix),
             from: span.from(),
             to: span.to(),
         };

@@ -19,7 +19,8 @@ impl Skipped {
     /// Says why an item cannot be put on air; `None` when it can.
     pub(super) fn of(item: &Playable) -> Option<Self> {
         let why = Span::why_not(item.start, item.end)?;
-        Some(Self { id: item.id, why })
+        let id = item.media_id();
+        Some(Self { id, why })
     }
 }
 
@@ -45,10 +46,10 @@ pub struct Warnings {
 }
 
 impl Warnings {
-    /// Keeps a warning; one with the text of the last is counted only.
+    /// Keeps a warning; one with the text of one before it is counted only.
     pub(super) fn add(&mut self, at: UtcMs, text: impl Into<String>) {
         let text = text.into();
-        if self.list.len() < MOST && self.list.last().is_none_or(|last| last.text != text) {
+        if self.list.len() < MOST && self.list.iter().all(|known| known.text != text) {
             self.list.push(Warning { at, text });
         } else {
             self.more += 1;

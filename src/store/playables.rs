@@ -57,10 +57,17 @@ impl Store {
                 statement
                     .query_map([ids], |row| {
                         let probe = probe_of(row, 1)?;
+                        let clean = probe.video.as_ref().is_some_and(|video| video.clean_raps);
+                        let raps = probe.video.map(|video| video.raps).unwrap_or_default();
+                        let (raps, rough_raps) = match clean {
+                            true => (raps, Vec::new()),
+                            false => (Vec::new(), raps),
+                        };
                         let breaks = Breaks {
                             chapters: probe.chapters,
                             points: Vec::new(),
-                            raps: probe.video.map(|video| video.raps).unwrap_or_default(),
+                            raps,
+                            rough_raps,
                         };
                         Ok((row.get(0)?, breaks))
                     })?

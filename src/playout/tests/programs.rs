@@ -5,16 +5,14 @@ use crate::schedule::classic::{
     Classic, Count, FixedStart, FromOneGroup, Item, Mode, Schedule, TailMode,
 };
 use crate::schedule::filler::{Amount, Filler, Fillers};
-use crate::schedule::{Pick, Program, Role, TimeOfDay};
+use crate::schedule::{Pick, Program, Role, Sum, TimeOfDay};
 
 fn filler(amount: Amount) -> Option<Filler> {
     let mut pick = Pick::new(Collection::Library, PlayOrder::Shuffle);
     pick.place = Some("filler".to_owned());
     Some(Filler {
-        name: "Clips".into(),
-        pick,
-        amount,
         hide_watermarks: true,
+        ..Filler::new("Clips", pick, amount)
     })
 }
 
@@ -34,7 +32,7 @@ pub(super) fn item(mode: Mode) -> Item {
 }
 
 fn program() -> Program {
-    let mut padded = item(Mode::Multiple(Count::Of("3".to_owned())));
+    let mut padded = item(Mode::Multiple(Count::Of(Sum::parse("3").unwrap())));
     padded.fillers.pre_roll = filler(Amount::Count(1));
     padded.fillers.post_roll = filler(Amount::PadMinutes(15));
     padded.fillers.fallback = filler(Amount::default());

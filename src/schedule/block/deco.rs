@@ -130,10 +130,14 @@ impl Deco {
 }
 
 impl Rules {
+    /// The fillers of all decos.
+    pub(super) fn deco_fillers(&self) -> impl Iterator<Item = &Filler> {
+        self.decos.values().flat_map(Deco::fillers)
+    }
+
     /// What decos draw from.
     pub(super) fn deco_picks(&self) -> impl Iterator<Item = &Pick> {
-        let fillers = self.decos.values().flat_map(Deco::fillers);
-        fillers.flat_map(Filler::picks)
+        self.deco_fillers().flat_map(Filler::picks)
     }
 
     /// The decos that count at a moment, in a block or outside of any.

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::calendar::Days;
 use super::content::Pick;
+use super::filler::Filler;
 use super::planned::Dress;
 use super::wall::TimeOfDay;
 use crate::clock::UtcMs;
@@ -189,6 +190,11 @@ impl Blocks {
     /// Everything that it draws from: first what is played, then what fills.
     pub fn picks(&self) -> Vec<Pick> {
         self.0.picks()
+    }
+
+    /// That of which it plays single chapters.
+    pub(super) fn in_chapters(&self) -> impl Iterator<Item = &Pick> {
+        self.0.deco_fillers().flat_map(Filler::in_chapters)
     }
 
     /// The scheduler of a build.

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::calendar::Days;
 use super::content::{CursorKey, Pick};
+use super::expression::Sum;
 use super::filler::Fillers;
 use super::planned::Dress;
 use super::wall::TimeOfDay;
@@ -137,7 +138,7 @@ pub enum Mode {
 #[serde(rename_all = "kebab-case")]
 pub enum Count {
     /// The value of a sum in which `count` is the size of the collection and `random` any number from 0 to 1.
-    Of(String),
+    Of(Sum),
     /// As many as the collection has.
     CollectionSize,
     /// What an entry of a playlist plays at a time.
@@ -217,14 +218,20 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 impl Classic {
     /// Everything that it draws from: first what is played, then what fills.
     pub fn picks(&self) -> Vec<Pick> {
-        let schedules = || {
-            let alternates = self.alternates.iter().map(|a| &a.schedule);
-            std::iter::once(&self.schedule).chain(alternates)
-        };
-        let items = || schedules().flat_map(|s| &s.items);
-        let played = items().map(|item| &item.pick);
-        let fillers = items().flat_map(|item| item.fillers.picks());
+        let played = self.items().map(|item| &item.pick);
+        let fillers = self.fillers().flat_map(Fillers::picks);
         played.chain(fillers).cloned().collect()
+    }
+
+    /// The fillers of all its items.
+    pub(super) fn fillers(&self) -> impl Iterator<Item = &Fillers> {
+        self.items().map(|item| &item.fillers)
+    }
+
+    fn items(&self) -> impl Iterator<Item = &Item> {
+        let alternates = self.alternates.iter().map(|a| &a.schedule);
+        let schedules = std::iter::once(&self.schedule).chain(alternates);
+        schedules.flat_map(|s| &s.items)
     }
 
     /// The schedule of a date, as [`ClassicState::schedule`] counts.

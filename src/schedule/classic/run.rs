@@ -8,7 +8,6 @@ use crate::clock::UtcMs;
 use crate::schedule::build::{Build, Scheduler, Stop};
 use crate::schedule::content::CursorKey;
 use crate::schedule::draw::{Seed, stable_hash};
-use crate::schedule::expression;
 use crate::schedule::filler::{Content, Part, around, cover, put_on_air, tail};
 use crate::schedule::item::Ix;
 use crate::schedule::planned::{Role, Why};
@@ -122,11 +121,11 @@ impl Classic {
         }
         let fillers = &item.fillers;
         if let (TailMode::Filler, Some(filler)) = (mode, &fillers.tail) {
-            tail(build, filler, end, &why)?;
+            tail(build, filler, end, &mut Guide::Join, &why)?;
         }
         if let (TailMode::Filler | TailMode::Offline, Some(filler)) = (mode, &fillers.fallback) {
-            let (rest, mut parts) = (end.since(build.now()), Vec::new());
-            cover(build, filler, rest, &why, &mut parts)?;
+            let (now, mut parts) = (build.now(), Vec::new());
+            cover(build, filler, now, end.since(now), &why, &mut parts)?;
             put_on_air(build, parts, Guide::Join)?;
         }
         // Behind a duration the time is over only when it is; before a fixed start the next step waits for it.
@@ -304,16 +303,13 @@ impl<'s> Visit<'s> {
         match count {
             Count::CollectionSize => build.deck().count(key),
             Count::PlaylistEntry | Count::Story => build.deck().together(key),
-            Count::Of(text) => {
+            Count::Of(sum) => {
                 let size = build.deck().count(key);
-                let draw = build.seed().of(stable_hash(text.as_bytes()));
+                let draw = build.seed().of(stable_hash(b"how many"));
+                let draw = draw.of(u64::from(self.place));
                 let draw = draw.of(build.now().0.cast_unsigned());
                 let random = draw.below(1 << 32) as f64 / (1_u64 << 32) as f64;
-                expression::count(text, &|name| match name {
-                    "count" => Some(f64::from(size)),
-                    "random" => Some(random),
-                    _ => None,
-                })
+                sum.count(size, random)
             }
         }
     }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{SortKey, Sorted};
+use crate::clock::UtcMs;
 
 /// A place in an order: behind the item dealt last. A few numbers, whatever the size of the collection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,6 +110,11 @@ pub enum Cursor {
         #[serde(rename = "l")]
         last: i64,
     },
+    /// When a list of fillers was last drawn from: no place, but kept as one.
+    Drawn {
+        /// When what was drawn was to begin.
+        at: UtcMs,
+    },
 }
 
 impl Cursor {
@@ -122,6 +128,7 @@ impl Cursor {
             | Self::Random { last, .. }
             | Self::Rotation { last, .. }
             | Self::Lanes { last, .. } => *last,
+            Self::Drawn { .. } => 0,
         }
     }
 
@@ -132,7 +139,7 @@ impl Cursor {
             Self::Sorted { round, .. } | Self::Custom { round, .. } | Self::Round { round, .. } => {
                 *round
             }
-            Self::Imported { .. } => 0,
+            Self::Imported { .. } | Self::Drawn { .. } => 0,
             Self::Random { draws, .. } | Self::Rotation { draws, .. } => *draws,
             Self::Lanes { pass, .. } => *pass,
         }

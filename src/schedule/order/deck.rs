@@ -17,6 +17,9 @@ pub(in crate::schedule) type Cursors = BTreeMap<CursorKey, Cursor>;
 /// So many places are kept of collections that may not be in use any more.
 const MOST_PLACES: usize = 2_000;
 
+/// Under what part of a collection's key it is kept when it was last drawn from.
+const DRAWN: &[u8] = b"when a list of fillers was last drawn from";
+
 /// An item that is next, and what becomes of the places when it is taken.
 #[derive(Clone, Debug)]
 pub(in crate::schedule) struct Dealt {
@@ -104,6 +107,23 @@ impl<'a> Deck<'a> {
             let nothing = Content::Items([].into());
             let content = self.contents.get(&pick.of).unwrap_or(&nothing);
             self.open_content(key, content, &pick.order);
+        }
+        key
+    }
+
+    /// Makes the chapters of a collection's items ready, as items of their own: where the catalogue has them. A playlist
+    /// has none.
+    pub(in crate::schedule) fn open_chapters(&mut self, pick: &Pick) -> CursorKey {
+        // These are opened when their turn comes: who comes first must not decide on the order of all.
+        let how = serde_json::to_string(&("chapters", &pick.order)).unwrap_or_default();
+        let key = pick.key().part(stable_hash(how.as_bytes()));
+        if let (false, Some(content)) =
+            (self.opened.contains_key(&key), self.contents.get(&pick.of))
+        {
+            let members = members(content);
+            let items = members.iter().flat_map(|m| m.items.iter());
+            let items = items.flat_map(|ix| self.catalog.chapters(*ix)).collect();
+            self.open_content(key, &Content::Items(items), &pick.order);
         }
         key
     }
@@ -262,6 +282,27 @@ impl<'a> Deck<'a> {
             }
             None => 0,
         }
+    }
+
+    /// How many items one pass of a playlist plays; 1 for everything else.
+    pub(in crate::schedule) fn pass(&self, pick: &Pick) -> u32 {
+        match self.contents.get(&pick.of) {
+            Some(Content::Playlist(_)) => self.count(pick.key()),
+            _ => 1,
+        }
+    }
+
+    /// When a collection was last drawn from as a list of fillers, see [`Deck::note_drawn`].
+    pub(in crate::schedule) fn drawn_at(&self, key: CursorKey) -> Option<UtcMs> {
+        match self.cursors.get(&key.part(stable_hash(DRAWN)))? {
+            Cursor::Drawn { at } => Some(*at),
+            _ => None,
+        }
+    }
+
+    /// Notes that what was drawn from a collection is to begin at some time.
+    pub(in crate::schedule) fn note_drawn(&mut self, key: CursorKey, at: UtcMs) {
+        self.set(key.part(stable_hash(DRAWN)), Cursor::Drawn { at });
     }
 
     /// The shortest item of a collection; `i64::MAX` for an empty one.

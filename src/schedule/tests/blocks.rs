@@ -52,18 +52,12 @@ fn setting<T>(chance: &mut Chance, value: impl Fn(&mut Chance) -> T) -> Setting<
 
 fn filler(chance: &mut Chance) -> Filler {
     Filler {
-        name: "filler".into(),
-        pick: Pick {
-            of: chance.of(&collections()),
-            order: order(chance),
-            place: chance.of(&[None, Some("f".to_owned())]),
-        },
         amount: chance.of(&[
             Amount::Count(2),
             Amount::RandomCount(3),
             Amount::DurationMs(200_000),
         ]),
-        hide_watermarks: chance.one_in(2),
+        ..super::fillers::filler(chance)
     }
 }
 

@@ -157,7 +157,10 @@ fn a_schedule_is_read_as_a_person_writes_it() {
     };
     assert_eq!(film.mode, length);
     assert_eq!(film.start, TimeOfDay::parse("20:15"));
-    assert_eq!(night.mode, Mode::Multiple(Count::Of("3".into())));
+    assert_eq!(
+        night.mode,
+        Mode::Multiple(Count::Of(Sum::parse("3").unwrap()))
+    );
     assert_eq!(night.pick.of, show("24"));
     assert_eq!(night.pick.place.as_deref(), Some("own"));
     assert_eq!(alternates[0].on.weekdays, [Day::Saturday]);

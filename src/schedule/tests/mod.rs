@@ -4,6 +4,7 @@ mod blocks;
 mod exact;
 mod examples;
 mod files;
+mod fillers;
 mod properties;
 
 use std::collections::{BTreeMap, HashSet};

@@ -57,6 +57,7 @@ pub(super) fn library(chance: &mut Chance, most: i64) -> Vec<Playable> {
             date: chance.of(&[None, Some("2001-05-01".into()), Some("1999".into())]),
             artist: chance.of(&[None, Some("Band".into())]),
             album: chance.of(&[None, Some("First".into())]),
+            breaks: super::fillers::breaks(chance, start, ticks),
             show,
             ..Playable::default()
         });
@@ -254,36 +255,7 @@ pub(super) fn check_resuming(
     }
 }
 
-fn fillers(chance: &mut Chance) -> filler::Fillers {
-    let mut filler = |amounts: &[filler::Amount]| {
-        chance.one_in(3).then(|| filler::Filler {
-            name: "filler".into(),
-            pick: Pick {
-                of: chance.of(&collections()),
-                order: order(chance),
-                place: chance.of(&[None, Some("f".to_owned())]),
-            },
-            amount: chance.of(amounts),
-            hide_watermarks: chance.one_in(2),
-        })
-    };
-    let amounts = [
-        filler::Amount::Count(2),
-        filler::Amount::RandomCount(3),
-        filler::Amount::DurationMs(200_000),
-        filler::Amount::PadMinutes(15),
-        filler::Amount::PadMinutesUnlessFull(30),
-        filler::Amount::PadMinutes(0),
-    ];
-    filler::Fillers {
-        pre_roll: filler(&amounts),
-        post_roll: filler(&amounts),
-        tail: filler(&amounts),
-        fallback: filler(&amounts),
-    }
-}
-
-fn collections() -> [Collection; 4] {
+pub(super) fn collections() -> [Collection; 4] {
     let show = |title: &str| Collection::Show {
         title: title.to_owned(),
     };
@@ -302,9 +274,7 @@ fn schedule(chance: &mut Chance) -> classic::Schedule {
         mode: match chance.below(7) {
             0 | 1 => Mode::One,
             2 => Mode::Multiple(Count::Of(
-                chance
-                    .of(&["2", "count", "random * 3", "0", "x"])
-                    .to_owned(),
+                Sum::parse(chance.of(&["2", "count", "random * 3", "0", "count / 0"])).unwrap(),
             )),
             3 => Mode::Multiple(chance.of(&[
                 Count::CollectionSize,
@@ -336,7 +306,7 @@ fn schedule(chance: &mut Chance) -> classic::Schedule {
             FromOneGroup::InOrder,
             FromOneGroup::Shuffled,
         ]),
-        fillers: fillers(chance),
+        fillers: super::fillers::fillers(chance),
         dress: None,
     };
     Schedule {
@@ -372,10 +342,19 @@ fn ten_thousand_classic_schedules_hold_what_every_timeline_must() {
     for seed in 0..10_000 {
         let case = format!("classic {seed}");
         let mut chance = Chance::new(seed * 1000);
-        let catalog = Catalog::new(library(&mut chance, 10));
+        let mut items = library(&mut chance, 10);
+        let whole: Vec<_> = items.iter().map(|item| item.id).collect();
+        let chapters: Vec<_> = items.iter().flat_map(Playable::chapters).collect();
+        items.extend(chapters);
+        let catalog = Catalog::new(items);
+        let whole: Vec<_> = whole.iter().filter_map(|id| catalog.find(*id)).collect();
         let [all, few, list, _] = collections();
-        let mut contents = Contents::all(all.clone(), &catalog);
-        contents.put(few.clone(), Content::Items(catalog.all().take(2).collect()));
+        let mut contents = Contents::default();
+        contents.put(
+            few.clone(),
+            Content::Items(whole.iter().copied().take(2).collect()),
+        );
+        contents.put(all.clone(), Content::Items(whole.into()));
         let entry = |of: &Collection, take| PlaylistEntry {
             pick: Pick::new(of.clone(), PlayOrder::Shuffle),
             take,

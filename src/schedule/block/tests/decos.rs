@@ -15,12 +15,7 @@ fn library() -> Case {
 }
 
 fn filler(name: &str, of: &str, amount: Amount) -> Filler {
-    Filler {
-        name: name.into(),
-        pick: Pick::new(named(of), PlayOrder::Chronological),
-        amount,
-        hide_watermarks: false,
-    }
+    Filler::new(name, Pick::new(named(of), PlayOrder::Chronological), amount)
 }
 
 fn fills(of: &str, trim_to_fit: bool) -> Deco {

@@ -1,6 +1,8 @@
 //! What classic schedules do, case by case: a library of collections whose items have two letters or more to a name, a
 //! schedule, and the timeline that must come of it.
 
+mod breaks;
+mod fillers;
 mod modes;
 mod times;
 
@@ -8,10 +10,11 @@ use jiff::tz::TimeZone;
 
 use super::*;
 use crate::media::Ticks90k;
-use crate::schedule::filler::{Amount, Filler};
+use crate::media::probe::Chapter;
+use crate::schedule::filler::{Amount, BreakAt, Filler, MidRoll};
 use crate::schedule::{
-    BuildInput, Built, Catalog, Collection, Content, Contents, History, Order, Parts, PlayOrder,
-    Playable, Playlist, PlaylistEntry, Plays, Program, Role, Take, build,
+    Breaks, BuildInput, Built, Catalog, Collection, Condition, Content, Contents, History, Order,
+    Parts, PlayOrder, Playable, Playlist, PlaylistEntry, Plays, Program, Role, Take, build,
 };
 
 const SECOND_MS: i64 = 1000;
@@ -72,6 +75,24 @@ impl Case {
     fn minutes(self, name: &str, minutes: &[i64]) -> Self {
         let seconds: Vec<_> = minutes.iter().map(|m| (m * 60) as f64).collect();
         self.seconds(name, &seconds)
+    }
+
+    /// Divides all items of a collection into chapters that begin at these minutes.
+    fn chapters(mut self, name: &str, minutes: &[i64]) -> Self {
+        let begins = |minute: &i64| Chapter {
+            start: Ticks90k::from_ms(minute * MINUTE_MS),
+            title: format!("from {minute}"),
+        };
+        let breaks = Arc::new(Breaks {
+            chapters: minutes.iter().map(begins).collect(),
+            ..Breaks::default()
+        });
+        for item in &mut self.items {
+            if item.title.starts_with(name) {
+                item.breaks = Some(breaks.clone());
+            }
+        }
+        self
     }
 
     fn item(mut self, item: Item) -> Self {
@@ -162,7 +183,7 @@ fn flood(of: &str) -> Item {
 }
 
 fn times(of: &str, count: &str) -> Item {
-    item(of, Mode::Multiple(Count::Of(count.to_owned())))
+    item(of, Mode::Multiple(Count::Of(Sum::parse(count).unwrap())))
 }
 
 fn hours(of: &str, hours: f64, tail: TailMode) -> Item {
@@ -178,12 +199,7 @@ fn hours(of: &str, hours: f64, tail: TailMode) -> Item {
 }
 
 fn filler(of: &str, amount: Amount) -> Option<Filler> {
-    Some(Filler {
-        name: of.into(),
-        pick: pick(of),
-        amount,
-        hide_watermarks: false,
-    })
+    Some(Filler::new(of, pick(of), amount))
 }
 
 trait Filled {
@@ -191,6 +207,8 @@ trait Filled {
     fn fallback(self, of: &str) -> Self;
     fn pre(self, of: &str, amount: Amount) -> Self;
     fn post(self, of: &str, amount: Amount) -> Self;
+    fn mid(self, of: &str, amount: Amount) -> Self;
+    fn when(self, condition: &str) -> Self;
 }
 
 impl Filled for Item {
@@ -208,6 +226,19 @@ impl Filled for Item {
     }
     fn post(mut self, of: &str, amount: Amount) -> Self {
         self.fillers.post_roll = filler(of, amount);
+        self
+    }
+    fn mid(mut self, of: &str, amount: Amount) -> Self {
+        self.fillers.mid_roll = filler(of, amount).map(|filler| MidRoll {
+            filler,
+            at: BreakAt::Chapters,
+            when: None,
+        });
+        self
+    }
+    fn when(mut self, condition: &str) -> Self {
+        let rules = self.fillers.mid_roll.as_mut().unwrap();
+        rules.when = Some(Condition::parse(condition).unwrap());
         self
     }
 }

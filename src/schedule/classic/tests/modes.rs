@@ -50,11 +50,10 @@ fn one_is_followed_by_tail_and_fallback_up_to_the_fixed_start() {
 #[test]
 fn one_is_padded_behind_to_full_half_hours() {
     let case = library(165).item(one("a").post("t5", Amount::PadMinutes(30)));
-    check(
-        &case,
-        3 * HOUR_MS,
-        "0:00 a1, 2:45 +t51, 2:50 +t52, 2:55 +t51",
-    );
+    let expected = "0:00 a1, 2:45 +t51, 2:50 +t52, 2:55 +t51";
+    check(&case, 3 * HOUR_MS, expected);
+    // Chapters change nothing where nobody asked for breaks.
+    check(&case.chapters("a", &[0, 60, 120]), 3 * HOUR_MS, expected);
 }
 
 #[test]

@@ -29,6 +29,14 @@ fn flood_ends_before_the_fixed_start_of_the_next() {
 }
 
 #[test]
+fn a_flood_that_the_horizon_cuts_is_not_filled_up() {
+    let case = library(55)
+        .item(flood("a").tail("t5").fallback("f"))
+        .item(at("9:00", one("b")));
+    check(&case, 2 * HOUR_MS, "0:00 a1, 0:55 a2, 1:50 a1");
+}
+
+#[test]
 fn a_single_flood_never_waits_for_itself() {
     let case = library(60).item(at("0:00", flood("b")));
     check(
