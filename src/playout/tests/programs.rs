@@ -1,6 +1,9 @@
 //! Timelines of programs that put more than one entry into a programme of the guide.
 
 use super::*;
+use crate::schedule::block::{
+    Block, Blocks, Break, Dated, Deco, DefaultFiller, Placement, Rules, Setting, Slot, Template,
+};
 use crate::schedule::classic::{
     Classic, Count, FixedStart, FromOneGroup, Item, Mode, Schedule, TailMode,
 };
@@ -82,13 +85,81 @@ pub(super) fn check_guide(rows: &[Entry]) {
     assert!(groups.is_sorted() && groups.windows(2).all(|w| w[0] < w[1]));
 }
 
+/// A block from 22:30 on into the next day, one at noon, and filler with an end of its own in between.
+fn blocks() -> Program {
+    let item = |hidden| crate::schedule::block::Item {
+        pick: Pick::new(Collection::Library, PlayOrder::Shuffle),
+        hidden,
+        dress: None,
+    };
+    let block = |minutes, items, title: Option<&str>| Block {
+        minutes,
+        items,
+        title: title.map(Into::into),
+        ..Block::default()
+    };
+    let slot = |at, block: &str| Slot {
+        at: TimeOfDay::parse(at).unwrap(),
+        block: block.into(),
+        deco: None,
+    };
+    let day = Template {
+        slots: vec![slot("12:00", "noon"), slot("22:30", "night")],
+    };
+    let spot = Break {
+        at: Placement::BlockStart,
+        filler: filler(Amount::Count(1)).unwrap(),
+    };
+    let deco = Deco {
+        filler: Setting::Override(DefaultFiller {
+            filler: filler(Amount::default()).unwrap(),
+            trim_to_fit: false,
+        }),
+        breaks: Setting::Override(vec![spot]),
+        ..Deco::default()
+    };
+    let rules = Rules {
+        blocks: [
+            (
+                "noon".into(),
+                block(120, vec![item(true), item(false)], None),
+            ),
+            (
+                "night".into(),
+                block(240, vec![item(false); 4], Some("Night")),
+            ),
+        ]
+        .into(),
+        templates: [("day".into(), day)].into(),
+        calendar: vec![Dated {
+            template: "day".into(),
+            ..Dated::default()
+        }],
+        decos: [("channel".into(), deco)].into(),
+        deco: Some("channel".into()),
+        ..Rules::default()
+    };
+    Program::Block(Blocks::new(rules).unwrap())
+}
+
 #[tokio::test]
 async fn a_classic_program_is_shown_as_it_is_played_whatever_is_added_or_rebuilt() {
+    use Role::{Hidden, PostRoll, PreRoll, Programme};
+    check_shown_as_played(program(), [Programme, Hidden, PreRoll, PostRoll]).await;
+}
+
+#[tokio::test]
+async fn a_block_program_is_shown_as_it_is_played_whatever_is_added_or_rebuilt() {
+    use Role::{Hidden, PreRoll, Programme, Tail};
+    check_shown_as_played(blocks(), [Programme, Hidden, PreRoll, Tail]).await;
+}
+
+async fn check_shown_as_played(program: Program, has: [Role; 4]) {
     let s = station().await;
     let minutes = [21, 33, 47, 8, 1, 2, 64];
     s.items(0, &minutes.map(|m| 90_000 * 60 * m + 777)).await;
     let mut ch = s.channel("1", PlayOrder::Shuffle).await;
-    ch.program = Some(program());
+    ch.program = Some(program);
     s.store.update_channel(ch.clone()).await.unwrap();
     assert_eq!(s.store.channel(ch.id).await.unwrap().program, ch.program);
     s.playout.ensure(ch.id).await.unwrap();
@@ -98,7 +169,7 @@ async fn a_classic_program_is_shown_as_it_is_played_whatever_is_added_or_rebuilt
     assert!(rows[0].start <= NOW && NOW < rows.iter().map(|r| r.stop).max().unwrap());
     assert!(s.playout.on_air(ch.id, NOW).await.unwrap().start <= NOW);
     let roles: std::collections::HashSet<_> = rows.iter().map(|r| r.role).collect();
-    for role in [Role::Programme, Role::Hidden, Role::PreRoll, Role::PostRoll] {
+    for role in has {
         assert!(roles.contains(&role), "{role:?}");
     }
     for step in [9 * HOUR_MS + 777, 15 * HOUR_MS + 1, DAY_MS] {
