@@ -38,6 +38,7 @@ impl Program {
         Needs {
             breaks: match self {
                 Self::Classic(rules) => rules.fillers().any(Fillers::want_breaks),
+                Self::Block(rules) => rules.want_breaks(),
                 _ => false,
             },
             ..Needs::default()

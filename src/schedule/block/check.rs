@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Block, Blocks, Deco, DecoTemplate, Rules, Setting, Template};
+use super::{Block, Blocks, Break, Deco, DecoTemplate, Placement, Rules, Setting, Template};
 use crate::bail;
 use crate::config::nearest;
 use crate::error::{Error, Result};
@@ -103,11 +103,19 @@ fn check_deco(name: &str, deco: &Deco) -> Result<()> {
     let Setting::Override(breaks) = &deco.breaks else {
         return Ok(());
     };
-    for filler in breaks.iter().map(|b| &b.filler) {
+    let is_mid_roll = |b: &&Break| b.at == Placement::ChapterMarks;
+    if breaks.iter().filter(is_mid_roll).count() > 1 {
+        bail!(
+            Invalid,
+            "deco {name:?} has several breaks at chapter marks: make one of them"
+        );
+    }
+    let others = breaks.iter().filter(|b| !is_mid_roll(b));
+    for filler in others.map(|b| &b.filler) {
         if let Amount::PadMinutes(_) | Amount::PadMinutesUnlessFull(_) = filler.amount {
             bail!(
                 Invalid,
-                "deco {name:?}: its break {:?} pads to full minutes, which breaks cannot: let it count or last, and pad with the filler",
+                "deco {name:?}: its break {:?} pads to full minutes, which breaks at chapter marks alone can: let it count or last, and pad with the filler",
                 filler.name
             );
         }

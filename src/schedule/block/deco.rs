@@ -10,7 +10,7 @@ use super::Rules;
 use super::place::Placed;
 use crate::clock::UtcMs;
 use crate::schedule::content::Pick;
-use crate::schedule::filler::Filler;
+use crate::schedule::filler::{BreakAt, Filler, MidRoll};
 use crate::schedule::planned::Dress;
 use crate::schedule::wall::{TimeOfDay, Wall};
 
@@ -93,6 +93,8 @@ pub enum Placement {
     BlockFinish,
     /// Between its items.
     BetweenBlockItems,
+    /// Between the chapters of its items, and behind those that have none. There can be one break of the kind.
+    ChapterMarks,
 }
 
 /// Decos for times of day.
@@ -120,6 +122,12 @@ pub struct DecoSlot {
 pub(super) struct Decos<'r>(Vec<&'r Deco>);
 
 impl Deco {
+    /// Whether it has to know where programmes may be interrupted.
+    pub(super) fn want_breaks(&self) -> bool {
+        let mut breaks = self.breaks.of().into_iter().flatten();
+        breaks.any(|b| b.at == Placement::ChapterMarks)
+    }
+
     /// What it draws from.
     pub(super) fn fillers(&self) -> impl Iterator<Item = &Filler> {
         let breaks = self.breaks.of().into_iter().flatten();
@@ -212,6 +220,16 @@ impl<'r> Decos<'r> {
         let all = self.setting(|deco| &deco.breaks).of();
         let here = all.into_iter().flatten().filter(move |b| b.at == at);
         here.map(|b| &b.filler)
+    }
+
+    /// What is put between the chapters of an item.
+    pub(super) fn mid_roll(&self) -> Option<MidRoll> {
+        let filler = self.breaks(Placement::ChapterMarks).next()?;
+        Some(MidRoll {
+            filler: filler.clone(),
+            at: BreakAt::Chapters,
+            when: None,
+        })
     }
 
     /// How a programme looks that has a look of its own: one that shows no watermark never shows any, else decos decide.

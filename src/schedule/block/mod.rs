@@ -197,6 +197,11 @@ impl Blocks {
         self.0.deco_fillers().flat_map(Filler::in_chapters)
     }
 
+    /// Whether it asks for the [`Breaks`](super::Breaks) of programmes.
+    pub(super) fn want_breaks(&self) -> bool {
+        self.0.decos.values().any(Deco::want_breaks)
+    }
+
     /// The scheduler of a build.
     pub(super) fn running(&self) -> Running<'_> {
         Running::new(&self.0)

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use super::deco::Decos;
 use super::place::{Placed, Running};
 use super::{Block, BlockState, Item, MINUTE_MS, Placement, Rules, StopScheduling};
 use crate::clock::UtcMs;
 use crate::schedule::build::{Build, Scheduler, Stop};
 use crate::schedule::content::CursorKey;
-use crate::schedule::filler::{Content, Fillers, Part, around, draw_all, put_on_air};
+use crate::schedule::filler::{Content, Fillers, Part, around, draw_all, length_ms, put_on_air};
 use crate::schedule::item::Ix;
 use crate::schedule::planned::{Role, Why};
 use crate::schedule::span::SHORTEST_MS;
@@ -136,6 +137,7 @@ impl Running<'_> {
                 continue;
             };
             let shown = state.shows_all || (!item.hidden && dealt.in_guide);
+            let decos = self.rules.decos(build.now(), Some(block), build.wall());
             let content = Content {
                 ix: dealt.ix,
                 span,
@@ -143,18 +145,24 @@ impl Running<'_> {
                     true => Role::Programme,
                     false => Role::Hidden,
                 },
-                dress: self
-                    .rules
-                    .decos(build.now(), Some(block), build.wall())
-                    .dress(item.dress.as_ref()),
+                dress: decos.dress(item.dress.as_ref()),
                 why: Arc::new(Why {
                     round: dealt.round(),
                     ..why
                 }),
             };
-            let parts = around(build, &Fillers::default(), content)?;
-            let (length, rest) = (length_ms(&parts), block.end.since(build.now()));
+            let fillers = Fillers {
+                mid_roll: decos.mid_roll(),
+                ..Fillers::default()
+            };
+            let (rest, without) = (block.end.since(build.now()), build.mark());
+            let mut parts = around(build, &fillers, content.clone())?;
             let in_time = block.block.stop == StopScheduling::BeforeDurationEnd;
+            if in_time && length_ms(&parts) > rest {
+                build.rewind(without);
+                parts = around(build, &Fillers::default(), content)?;
+            }
+            let length = length_ms(&parts);
             if in_time && length > rest {
                 build.rewind(mark);
                 if !state.begun {
@@ -186,6 +194,7 @@ impl Running<'_> {
                 true => self.break_within(room, Placement::BetweenBlockItems, block, build)?,
                 false => self.break_within(room, Placement::BlockStart, block, build)?,
             };
+            let parts = dressed(parts, &decos);
             if state.begun {
                 put_on_air(build, lead_in, Guide::Join)?;
                 put_on_air(build, parts, guide)?;
@@ -232,7 +241,7 @@ impl Running<'_> {
         let decos = self.rules.decos(build.now(), Some(block), build.wall());
         let role = match at {
             Placement::BlockStart => Role::PreRoll,
-            Placement::BlockFinish | Placement::BetweenBlockItems => Role::PostRoll,
+            _ => Role::PostRoll,
         };
         let why = Why {
             rule: format!("{} break", rule(block)).into(),
@@ -246,11 +255,7 @@ impl Running<'_> {
             build.rewind(mark);
             return Ok(Vec::new());
         }
-        let dress = decos.dress_of_filler();
-        Ok(parts
-            .into_iter()
-            .map(|p| p.dressed(dress.clone()))
-            .collect())
+        Ok(dressed(parts, &decos))
     }
 
     /// Passes over an item that has nothing to play; when no block has, nothing is what there is.
@@ -312,8 +317,11 @@ fn rule(block: &Placed<'_>) -> String {
     format!("block {}", block.name)
 }
 
-fn length_ms(parts: &[Part]) -> i64 {
-    parts.iter().map(|part| part.span.length_ms()).sum()
+/// Fillers as decos want them to look; programmes have a look of their own where decos have anything to say.
+fn dressed(parts: Vec<Part>, decos: &Decos<'_>) -> Vec<Part> {
+    let dress = decos.dress_of_filler();
+    let parts = parts.into_iter();
+    parts.map(|part| part.dressed(dress.clone())).collect()
 }
 
 /// A length for people, in full minutes, halves up.

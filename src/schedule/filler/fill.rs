@@ -79,8 +79,10 @@ pub(in crate::schedule) fn draw_all(
     why: &Why,
     out: &mut Vec<Part>,
 ) -> Result<(), Stop> {
-    let now = build.now();
-    counted(build, &Filling { filler, role, why }, now, out)
+    let (at, mut drawn) = (build.now().plus(length_ms(&*out)), Vec::new());
+    counted(build, &Filling { filler, role, why }, at, &mut drawn)?;
+    out.append(&mut drawn);
+    Ok(())
 }
 
 /// One item of a filler, to begin now, and no longer than `room` where that is given. What is longer is passed over if

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::content::Pick;
 use super::expression::Condition;
 
-pub(super) use around::{Content, Part, around, put_on_air};
+pub(super) use around::{Content, Part, around, length_ms, put_on_air};
 pub(super) use fill::{cover, draw, draw_all, tail};
 pub use lists::{FillerList, Hours};
 

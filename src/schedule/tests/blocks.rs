@@ -67,6 +67,7 @@ fn deco(chance: &mut Chance) -> Deco {
             Placement::BlockStart,
             Placement::BlockFinish,
             Placement::BetweenBlockItems,
+            Placement::ChapterMarks,
         ]),
         filler: filler(chance),
     };
@@ -81,7 +82,10 @@ fn deco(chance: &mut Chance) -> Deco {
         }),
         dead_air: setting(chance, filler),
         breaks: setting(chance, |chance| {
-            (0..chance.below(4)).map(|_| broken(chance)).collect()
+            let mut breaks: Vec<_> = (0..chance.below(4)).map(|_| broken(chance)).collect();
+            breaks.sort_by_key(|b| b.at == Placement::ChapterMarks);
+            breaks.dedup_by(|b, a| [a.at, b.at] == [Placement::ChapterMarks; 2]);
+            breaks
         }),
     }
 }

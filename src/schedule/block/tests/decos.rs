@@ -1,6 +1,8 @@
 //! What decos put around blocks, into them and between them.
 
 use super::*;
+use crate::media::probe::Chapter;
+use crate::schedule::Breaks;
 use crate::schedule::filler::{Amount, Filler};
 
 fn library() -> Case {
@@ -268,6 +270,28 @@ fn a_break_that_is_left_out_is_next_the_next_time() {
 }
 
 #[test]
+fn a_break_of_very_many_items_does_not_keep_the_one_behind_it_from_being_drawn() {
+    let long = filler("Spots", "spot", Amount::DurationMs(1_100 * MINUTE_MS));
+    let both = [long, filler("Break", "g", Amount::Count(1))].map(|filler| Break {
+        at: Placement::BlockStart,
+        filler,
+    });
+    let case = library()
+        .minutes("spot", &[1])
+        .block("y", block(24 * 60, [item("a")]))
+        .channel(Deco {
+            breaks: Setting::Override(both.into()),
+            ..Deco::default()
+        })
+        .day("day", &[("0:00", "y")]);
+    let built = case.build(20 * HOUR_MS);
+    assert!(
+        case.show(&built)
+            .ends_with("18:19 +spot1, 18:20 +g1, 18:23 +a1, 18:43 +-")
+    );
+}
+
+#[test]
 fn what_is_hidden_before_the_first_programme_leads_to_it_behind_a_break_as_well() {
     let case = library()
         .block("y", block(60, [hidden("a"), item("b")]))
@@ -281,6 +305,92 @@ fn what_is_hidden_before_the_first_programme_leads_to_it_behind_a_break_as_well(
         HOUR_MS,
         "0:00 g1 (b1), 0:03 +a1, 0:23 +f1, 0:27 +b1, 0:57 +-",
     );
+}
+
+/// What has chapters of ten minutes.
+fn with_chapters(mut case: Case, name: &str) -> Case {
+    for item in case.items.iter_mut().filter(|i| i.title.starts_with(name)) {
+        let chapter = |n: i64| Chapter {
+            start: Ticks90k(n * 10 * 60 * 90_000),
+            title: String::new(),
+        };
+        item.breaks = Some(Arc::new(Breaks {
+            chapters: (0..item.length_ms() / (10 * MINUTE_MS))
+                .map(chapter)
+                .collect(),
+            ..Breaks::default()
+        }));
+    }
+    case
+}
+
+#[test]
+fn breaks_stand_between_chapters_and_behind_what_has_none() {
+    let case = library()
+        .channel(breaks([
+            (Placement::ChapterMarks, "g", 1),
+            (Placement::BetweenBlockItems, "f", 1),
+        ]))
+        .day("day", &[("0:00", "x")]);
+    let case = with_chapters(case, "a");
+    check(
+        &case,
+        2 * HOUR_MS,
+        "0:00 a1, 0:10 +g1, 0:13 +a1, 0:23 +f1, 0:27 b1, 0:57 +g2, 1:00 -",
+    );
+    assert!(
+        Program::Block(Blocks::new(case.rules.clone()).unwrap())
+            .needs()
+            .breaks
+    );
+    let roles: Vec<_> = case.build(HOUR_MS).entries.iter().map(|e| e.role).collect();
+    let programme = Role::Programme;
+    assert_eq!(
+        roles,
+        [
+            programme,
+            Role::MidRoll,
+            programme,
+            Role::PostRoll,
+            programme,
+            Role::PostRoll
+        ]
+    );
+}
+
+#[test]
+fn an_item_that_fits_only_without_breaks_between_its_chapters_has_none() {
+    let case = library()
+        .block("y", in_time(block(25, [item("a"), item("f")])))
+        .channel(breaks([(Placement::ChapterMarks, "g", 2)]))
+        .day("day", &[("0:00", "y"), ("0:25", "y")]);
+    let case = with_chapters(case, "a");
+    check(
+        &case,
+        50 * MINUTE_MS,
+        "0:00 a1, 0:20 f1, 0:24 +-, 0:25 a2, 0:45 +-",
+    );
+    let case = library()
+        .block("y", in_time(block(30, [item("a")])))
+        .channel(breaks([(Placement::ChapterMarks, "g", 2)]))
+        .day("day", &[("0:00", "y")]);
+    check(
+        &with_chapters(case, "a"),
+        30 * MINUTE_MS,
+        "0:00 a1, 0:10 +g1, 0:13 +g2, 0:16 +a1, 0:26 +-",
+    );
+}
+
+#[test]
+fn fillers_between_chapters_look_as_decos_want_fillers_to() {
+    let none = Some(Vec::new());
+    let logo = Some(vec!["logo".to_owned()]);
+    let deco = breaks([(Placement::ChapterMarks, "g", 1)]);
+    let case = library()
+        .channel(marks(shown(&["logo"]), false, deco))
+        .day("day", &[("0:00", "x")]);
+    let looks = with_chapters(case, "a").looks(20 * MINUTE_MS);
+    assert_eq!(looks, [(0, logo.clone()), (10, none), (13, logo)]);
 }
 
 #[test]

@@ -130,7 +130,14 @@ fn rules_that_make_no_sense_are_refused_with_the_place_and_the_cure() {
         (
             "{\"count\": 2}",
             "{\"pad-minutes\": 5}",
-            "deco \"Clips\": its break \"Spots\" pads to full minutes, which breaks cannot: let it count or last",
+            "deco \"Clips\": its break \"Spots\" pads to full minutes, which breaks at chapter marks alone can: let it count",
+        ),
+        (
+            "\"breaks\": {\"override\": [{",
+            "\"breaks\": {\"override\": [\
+                {\"at\": \"chapter-marks\", \"filler\": {\"name\": \"A\", \"pick\": {\"collection\": \"library\"}}}, \
+                {\"at\": \"chapter-marks\", \"filler\": {\"name\": \"B\", \"pick\": {\"collection\": \"library\"}}}, {",
+            "deco \"Clips\" has several breaks at chapter marks: make one of them",
         ),
         (
             "\"disable\"",
