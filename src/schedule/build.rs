@@ -15,6 +15,7 @@ use super::item::{Catalog, History, Ix, Playable};
 use super::order::{Dealt, Deck, DeckMark};
 use super::planned::{Planned, Role, Why};
 use super::program::Program;
+use super::slots::{RandomSlotsState, TimeSlotsState};
 use super::span::{SHORTEST_MS, Span};
 use super::state::{KindState, Mark, State};
 use super::timeline::{Airing, Guide, Timeline, TimelineMark, next_hour};
@@ -334,6 +335,22 @@ pub fn build(input: &BuildInput<'_>) -> Built {
             };
             let kind = |s: &BlockState| KindState::Block(s.clone());
             build.run(&rules.running(), &mut known, input.until, kind);
+        }
+        Program::TimeSlots(rules) => {
+            let mut known = match &state.kind {
+                KindState::TimeSlots(known) => known.clone(),
+                _ => TimeSlotsState::default(),
+            };
+            let kind = |s: &TimeSlotsState| KindState::TimeSlots(s.clone());
+            build.run(rules, &mut known, input.until, kind);
+        }
+        Program::RandomSlots(rules) => {
+            let mut known = match &state.kind {
+                KindState::RandomSlots(known) => known.clone(),
+                _ => RandomSlotsState::default(),
+            };
+            let kind = |s: &RandomSlotsState| KindState::RandomSlots(s.clone());
+            build.run(rules, &mut known, input.until, kind);
         }
     }
     let marks = build.line.entries().last().and_then(|e| e.mark.as_ref());

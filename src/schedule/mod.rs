@@ -20,6 +20,7 @@ mod order;
 mod planned;
 mod program;
 pub mod query;
+pub mod slots;
 mod span;
 mod state;
 #[cfg(test)]

@@ -8,6 +8,7 @@ use super::content::Pick;
 use super::exact::Exact;
 use super::filler::Fillers;
 use super::loops::Loop;
+use super::slots::{RandomSlots, TimeSlots};
 
 /// What a channel plays: one kind of scheduler with its rules.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +22,10 @@ pub enum Program {
     Classic(Classic),
     /// A block schedule.
     Block(Blocks),
+    /// Slots that begin at times of day.
+    TimeSlots(TimeSlots),
+    /// Slots that follow each other by draw or in order.
+    RandomSlots(RandomSlots),
 }
 
 /// What a program asks for besides items, for it costs more than they do.
@@ -71,8 +76,8 @@ impl Program {
     /// Whether it is written for days, see [`super::begin`].
     pub(super) fn begins_at_midnight(&self) -> bool {
         match self {
-            Self::Loop(_) | Self::Exact(_) => false,
-            Self::Classic(_) | Self::Block(_) => true,
+            Self::Loop(_) | Self::Exact(_) | Self::RandomSlots(_) => false,
+            Self::Classic(_) | Self::Block(_) | Self::TimeSlots(_) => true,
         }
     }
 
@@ -83,6 +88,8 @@ impl Program {
             Self::Exact(rules) => rules.within.clone(),
             Self::Classic(rules) => rules.picks(),
             Self::Block(rules) => rules.picks(),
+            Self::TimeSlots(rules) => rules.picks(),
+            Self::RandomSlots(rules) => rules.picks(),
         }
     }
 }

@@ -9,6 +9,7 @@ use super::block::BlockState;
 use super::classic::ClassicState;
 use super::order::Cursors;
 use super::planned::Group;
+use super::slots::{RandomSlotsState, TimeSlotsState};
 
 /// The form that this version writes.
 const VERSION: u8 = 2;
@@ -26,6 +27,10 @@ pub enum KindState {
     Classic(ClassicState),
     /// Of a block schedule.
     Block(BlockState),
+    /// Of time slots.
+    TimeSlots(TimeSlotsState),
+    /// Of random slots.
+    RandomSlots(RandomSlotsState),
 }
 
 /// What is kept behind a step.

@@ -6,6 +6,7 @@ mod examples;
 mod files;
 mod fillers;
 mod properties;
+mod slots;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
