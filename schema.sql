@@ -174,7 +174,11 @@ CREATE TABLE channels (
     program           TEXT    CHECK (program <> ''), -- what it plays instead, as JSON; NULL is that collection, again and again
     seed              INTEGER NOT NULL, -- seed of its shuffles: 64 bits, the upper half of the range as negatives
     timeline_version  INTEGER NOT NULL DEFAULT 0 CHECK (timeline_version >= 0), -- rises with every change to what is planned
+    progress          TEXT    NOT NULL DEFAULT 'continuous' CHECK (progress IN ('continuous', 'on-demand')), -- on-demand: time stands still while nobody watches
+    behind_ms         INTEGER NOT NULL DEFAULT 0 CHECK (behind_ms >= 0 AND behind_ms % 1000 = 0), -- so much later than in its timeline everything is on air
+    watched_to_ms     INTEGER, -- of an on-demand channel: up to when it was watched, or the moment since when it is one; NULL for others
     created_ms        INTEGER NOT NULL, -- when it was made
+    CHECK ((progress = 'on-demand') = (watched_to_ms IS NOT NULL)),
     CHECK ((collection = 'folder') = (collection_path IS NOT NULL)),
     CHECK ((collection = 'show') = (collection_show IS NOT NULL))
 ) STRICT;

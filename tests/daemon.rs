@@ -81,7 +81,10 @@ fn a_channel_of_a_fixed_rate_has_it_on_the_wire_to_the_tick() {
         assert!(!output.status.success(), "{refused}");
         assert!(said(&output).contains(refused), "{}", said(&output));
     }
+    let waits = instance.json(&["channel", "set", "1", "--progress", "on-demand"]);
+    assert_eq!(waits["progress"], "on-demand");
     let set = instance.json(&["channel", "set", "1", "--mux-rate", "3000"]);
+    assert_eq!(set["progress"], "on-demand");
     assert_eq!(set["mux_rate_kbit"], 3000);
     let shown = instance.run(&["channel", "show", "1"]);
     assert!(said(&shown).contains("3000 kbit/s"), "{}", said(&shown));

@@ -7,9 +7,12 @@
 mod common;
 
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 
 use common::media::{made, sample};
 use common::tv::{BEGIN, FORMAT, Loop, Tv, check, check_strictly, item};
+use exstreamd::channel::programming::{Answer, ChannelFacts, OnAir, Programming};
+use exstreamd::clock::UtcMs;
 use exstreamd::error::ErrorKind;
 use exstreamd::media::{CopyClass, Probe};
 
@@ -195,4 +198,62 @@ fn the_samples_fit_the_format() {
         let (_, probe) = item(sample(name));
         assert_eq!(FORMAT.copy_class(&probe), CopyClass::Copy, "{name}");
     }
+}
+
+/// A channel that wants to know how far it is watched, and what it was told: what, and in which second.
+struct Watched {
+    plays: Loop,
+    told: Arc<Mutex<Vec<(&'static str, i64)>>>,
+}
+
+impl Watched {
+    fn note<T: Send + 'static>(&self, what: &'static str, at: UtcMs, answer: T) -> Answer<'_, T> {
+        let second = at.since(BEGIN).div_euclid(1000);
+        self.told.lock().unwrap().push((what, second));
+        Box::pin(async { Ok(answer) })
+    }
+}
+
+impl Programming for Watched {
+    fn channel<'a>(&'a self, number: &'a str) -> Answer<'a, ChannelFacts> {
+        self.plays.channel(number)
+    }
+
+    fn on_air<'a>(&'a self, channel: &'a ChannelFacts, at: UtcMs) -> Answer<'a, OnAir> {
+        self.plays.on_air(channel, at)
+    }
+
+    fn tuned_in<'a>(&'a self, _: &'a ChannelFacts) -> Answer<'a, bool> {
+        self.note("tuned in", BEGIN, true)
+    }
+
+    fn watched<'a>(&'a self, _: &'a ChannelFacts, to: UtcMs) -> Answer<'a, ()> {
+        self.note("watched", to, ())
+    }
+
+    fn left<'a>(&'a self, _: &'a ChannelFacts, to: UtcMs) -> Answer<'a, ()> {
+        self.note("left", to, ())
+    }
+}
+
+#[tokio::test]
+async fn a_channel_that_waits_is_told_who_comes_and_how_far_it_was_watched() {
+    let told = Arc::default();
+    let plays = Loop::of(&["h264_b0_25.mp4"]);
+    let watched = Watched {
+        plays,
+        told: Arc::clone(&told),
+    };
+    let tv = Tv::new(watched, BEGIN);
+    let (_, first) = tv.join().await;
+    let (_, second) = tv.join().await;
+    tv.play(65).await;
+    first.abort();
+    tv.play(5).await;
+    // It stays on air for half a minute more, and the last has left when it did.
+    second.abort();
+    tv.play(40).await;
+    assert!(tv.stations.status().is_empty());
+    let expected = [("tuned in", 0), ("watched", 60), ("left", 70)];
+    assert_eq!(*told.lock().unwrap(), expected);
 }

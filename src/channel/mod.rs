@@ -22,7 +22,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::watch;
 
-use crate::clock::SharedClock;
+use crate::clock::{SharedClock, UtcMs};
 use crate::error::{Error, Result};
 use crate::guard::StormGuard;
 use crate::media::Ticks90k;
@@ -45,6 +45,8 @@ const LARGEST_BUFFER_BYTES: usize = 256 << 10;
 const KEEP_ALIVE: Duration = Duration::from_millis(150);
 /// Times [`KEEP_ALIVE`] between the failure of a channel's own task and its restart.
 const RESTART_PAUSES: u32 = 7;
+/// How often a channel that waits for its viewers is told how far they have watched.
+const NOTE_WATCHED: Duration = Duration::from_secs(60);
 /// How long finding a channel may take.
 const FIND: Duration = Duration::from_secs(4);
 
@@ -156,6 +158,8 @@ struct SharedState {
     packets_over_rate: u64,
     open_parts: usize,
     last_failure: Option<Failure>,
+    /// When the last listener left.
+    left_at: Option<UtcMs>,
 }
 
 impl Shared {
@@ -177,9 +181,17 @@ impl Shared {
         !state.closed
     }
 
-    fn leave(&self) {
+    fn leave(&self, now: UtcMs) {
         let mut state = self.lock();
         state.listeners = state.listeners.saturating_sub(1);
+        state.left_at = Some(now);
+    }
+
+    /// Up to when somebody has watched.
+    fn watched_to(&self, now: UtcMs) -> UtcMs {
+        let state = self.lock();
+        let left_at = state.left_at.filter(|_| state.listeners == 0);
+        left_at.unwrap_or(now)
     }
 
     fn listeners(&self) -> usize {
@@ -302,12 +314,17 @@ impl Stations {
         self.services.on_air.fetch_add(1, Relaxed);
         let mut storm = StormGuard::new();
         let mut restarted = false;
+        let tuned_in = self.services.programming.tuned_in(&channel).await;
+        let waits = tuned_in.unwrap_or_else(|e| {
+            complain(&channel, &e);
+            false
+        });
         loop {
             let mut station = Station::new(self.services.clone(), channel.clone(), shared.clone());
             if restarted {
                 station.resume();
             }
-            let Err(ended) = tokio::spawn(station.run()).await else {
+            let Err(ended) = self.run(station, &channel, &shared, waits).await else {
                 break;
             };
             restarted = true;
@@ -322,6 +339,10 @@ impl Stations {
                 self.services.clock.sleep(KEEP_ALIVE).await;
             }
         }
+        let to = shared.watched_to(self.services.clock.utc());
+        if let Err(e) = self.services.programming.left(&channel, to).await {
+            complain(&channel, &e);
+        }
         shared.close();
         self.services.on_air.fetch_sub(1, Relaxed);
         {
@@ -335,6 +356,28 @@ impl Stations {
         }
         drop(shared);
         memory::give_back();
+    }
+
+    /// Runs a channel's own task to its end, and notes from time to time how far it is watched.
+    async fn run(
+        &self,
+        station: Station,
+        channel: &ChannelFacts,
+        shared: &Shared,
+        waits: bool,
+    ) -> std::result::Result<(), tokio::task::JoinError> {
+        let mut running = tokio::spawn(station.run());
+        loop {
+            tokio::select! {
+                ended = &mut running => return ended,
+                () = self.services.clock.sleep(NOTE_WATCHED), if waits => {
+                    let to = shared.watched_to(self.services.clock.utc());
+                    if let Err(e) = self.services.programming.watched(channel, to).await {
+                        complain(channel, &e);
+                    }
+                }
+            }
+        }
     }
 
     /// What is on air.
@@ -364,6 +407,13 @@ impl Stations {
     pub fn stop(&self) {
         self.services.stop.send_replace(true);
     }
+}
+
+fn complain(channel: &ChannelFacts, error: &Error) {
+    log::warn!(
+        CHANNEL = channel.number.as_str(), ERROR_KIND = error.kind().name();
+        "noting how far channel {} is watched: {error:#}", channel.number
+    );
 }
 
 /// A client's place in a channel. Dropping it leaves the channel.
@@ -402,7 +452,7 @@ impl Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        self.shared.leave();
+        self.shared.leave(self.services.clock.utc());
         self.services.listeners.fetch_sub(1, Relaxed);
     }
 }

@@ -75,4 +75,22 @@ pub trait Programming: Send + Sync + 'static {
 
     /// What is on at `at`. Never fails for want of entries: a hole in the timeline is a gap.
     fn on_air<'a>(&'a self, channel: &'a ChannelFacts, at: UtcMs) -> Answer<'a, OnAir>;
+
+    /// The channel is about to go on air. Says whether it wants to be told how far it is watched. Each call is followed by
+    /// one of `left`.
+    fn tuned_in<'a>(&'a self, channel: &'a ChannelFacts) -> Answer<'a, bool> {
+        let _ = channel;
+        Box::pin(async { Ok(false) })
+    }
+
+    /// Somebody has watched the channel up to `to`.
+    fn watched<'a>(&'a self, channel: &'a ChannelFacts, to: UtcMs) -> Answer<'a, ()> {
+        let _ = (channel, to);
+        Box::pin(async { Ok(()) })
+    }
+
+    /// The channel has gone off the air; somebody has watched it up to `to`.
+    fn left<'a>(&'a self, channel: &'a ChannelFacts, to: UtcMs) -> Answer<'a, ()> {
+        self.watched(channel, to)
+    }
 }

@@ -83,4 +83,16 @@ impl Programming for StoredProgramming {
     fn on_air<'a>(&'a self, channel: &'a ChannelFacts, at: UtcMs) -> Answer<'a, OnAir> {
         Box::pin(self.find(channel, at))
     }
+
+    fn tuned_in<'a>(&'a self, channel: &'a ChannelFacts) -> Answer<'a, bool> {
+        Box::pin(self.playout.tuned_in(channel.id))
+    }
+
+    fn watched<'a>(&'a self, channel: &'a ChannelFacts, to: UtcMs) -> Answer<'a, ()> {
+        Box::pin(self.playout.watched(channel.id, to))
+    }
+
+    fn left<'a>(&'a self, channel: &'a ChannelFacts, to: UtcMs) -> Answer<'a, ()> {
+        Box::pin(self.playout.left(channel.id, to))
+    }
 }

@@ -64,6 +64,17 @@ fn wish(args: &Args) -> Result<Value> {
             )));
         }
     }
+    match args.option("progress")? {
+        None => {}
+        Some(progress @ ("continuous" | "on-demand")) => {
+            wish.insert("progress".to_owned(), progress.into());
+        }
+        Some(progress) => {
+            return Err(usage(format!(
+                "{progress:?} is not possible for --progress: use continuous or on-demand"
+            )));
+        }
+    }
     if let Ok(Value::Object(format)) = serde_json::to_value(format::wish(args)?) {
         wish.extend(format);
     }

@@ -150,6 +150,11 @@ const CHANNEL_OPTIONS: &[Opt] = &[
         "ORDER",
         "shuffle (the default), balanced (shows spread evenly), chronological, season-episode, random, random-rotation or marathon",
     ),
+    opt(
+        "progress",
+        "KIND",
+        "continuous (the default), or on-demand: it stands still while nobody watches, and goes on where it was left",
+    ),
     VIDEO,
     HEVC,
     AUDIO,

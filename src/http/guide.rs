@@ -13,7 +13,7 @@ use crate::clock::UtcMs;
 use crate::error::{Error, ErrorKind, Result};
 use crate::guide::xmltv::{self, Airing, Programme};
 use crate::guide::{GuideChannel, m3u};
-use crate::store::{Channel, Entry};
+use crate::store::{Channel, Entry, Progress};
 
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
@@ -83,6 +83,9 @@ pub(super) async fn xmltv(call: Call) -> Result<Reply> {
             channel.timeline_version,
         )
             .hash(&mut hasher);
+        if channel.progress == Progress::OnDemand {
+            app.playout.later_ms(channel.id).await?.hash(&mut hasher);
+        }
     }
     let tag = format!("\"{:016x}\"", hasher.finish());
     let known = call
@@ -153,7 +156,7 @@ impl Writing {
         };
         let page = this
             .app
-            .store
+            .playout
             .timeline(channel.id, this.at, this.until, PAGE)
             .await?;
         let ended = page.len() < PAGE;

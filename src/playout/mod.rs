@@ -6,13 +6,16 @@
 
 mod extend;
 mod library;
+mod on_demand;
 mod preview;
 #[cfg(test)]
 mod tests;
+mod view;
 mod zone;
 
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -26,6 +29,7 @@ use crate::store::{Channel, Entry, Id, Store};
 use library::Shelf;
 
 pub use preview::{Preview, PreviewEntry, one_line};
+pub use view::Seen;
 pub use zone::{Move, Moves, WrittenIn, written_in};
 
 /// For how many days timelines can be built ahead.
@@ -104,6 +108,12 @@ struct Live {
     /// The entry that was on air at the last look.
     on_air: Mutex<Option<Entry>>,
     at_work: tokio::sync::Mutex<()>,
+    /// How it stands to its timeline, once somebody has looked.
+    view: Mutex<Option<view::View>>,
+    /// How many tasks have it on air.
+    watched_by: AtomicU32,
+    /// Coming on air and going off it is done by one at a time.
+    tuning: tokio::sync::Mutex<()>,
     /// Why the last build failed.
     failure: Mutex<Option<String>>,
 }
@@ -195,12 +205,19 @@ impl Playout {
     /// Reads the database only when the entry differs from that of the last call for this channel. A timeline
     /// that has run out (the daemon slept for a week) is extended at once. `Unavailable` when there is no entry.
     pub async fn on_air(&self, channel: Id, t: UtcMs) -> Result<Entry> {
+        let seen = self.seen(channel).await?;
+        let entry = self.planned_at(seen.of, t.plus(-seen.later_ms)).await;
+        Ok(seen.shown(channel, entry?))
+    }
+
+    /// The entry at `t` in a channel's own timeline.
+    async fn planned_at(&self, channel: Id, t: UtcMs) -> Result<Entry> {
         let live = self.live(channel).await?;
         let remembered = lock(&live.on_air).clone();
         if let Some(entry) = remembered.filter(|e| (e.start..e.stop).contains(&t)) {
             return Ok(entry);
         }
-        let now = self.0.clock.utc();
+        let now = self.now_planned(channel).await?;
         let mut version = *live.version.borrow();
         let mut found = self.0.store.entry_at(channel, t).await?;
         if found.is_none() && t.since(now).abs() < PUBLISHED_MS {
@@ -321,10 +338,7 @@ impl Playout {
         // What is asked for is read once for all; what comes up meanwhile is dealt with by the next round.
         let shelf = Arc::new(Shelf::new(self.0.store.clone()));
         for channel in &channels {
-            let due = want != extend::Want::Ahead
-                || extend::is_due(&self.0.store, channel.id, &self.ground())
-                    .await
-                    .unwrap_or(true);
+            let due = want != extend::Want::Ahead || self.is_due(channel.id).await.unwrap_or(true);
             if due {
                 shelf.want(&channel.program()).await;
             }
@@ -332,13 +346,7 @@ impl Playout {
         for channel in channels {
             let mut done = self.work(channel.id, want, shelf.clone()).await.map(drop);
             if done.is_ok() {
-                let before = self.0.clock.utc().plus(-PAST_MS);
-                done = self
-                    .0
-                    .store
-                    .prune_timeline(channel.id, before)
-                    .await
-                    .map(drop);
+                done = self.prune(channel.id).await;
             }
             if let Err(e) = done {
                 log::warn!(
@@ -365,6 +373,18 @@ impl Playout {
         }
     }
 
+    async fn is_due(&self, channel: Id) -> Result<bool> {
+        let ground = self.ground(channel).await?;
+        extend::is_due(&self.0.store, channel, &ground).await
+    }
+
+    /// Clears away what is past.
+    async fn prune(&self, channel: Id) -> Result<()> {
+        let before = self.now_planned(channel).await?.plus(-PAST_MS);
+        let pruned = self.0.store.prune_timeline(channel, before).await;
+        pruned.map(drop)
+    }
+
     fn refuse_unset_clock(&self) -> Result<()> {
         if !*self.0.clock_is_sane.borrow() {
             crate::bail!(
@@ -383,7 +403,7 @@ impl Playout {
         let done = tokio::spawn(async move {
             let _turn = at_work.at_work.lock().await;
             let row = playout.0.store.channel(channel).await?;
-            let ground = playout.ground();
+            let ground = playout.ground(channel).await?;
             #[cfg(test)]
             let ground = extend::Ground {
                 panics: lock(&playout.0.panics).contains(&channel),
@@ -401,14 +421,18 @@ impl Playout {
         done
     }
 
-    fn ground(&self) -> extend::Ground {
-        extend::Ground {
-            now: self.0.clock.utc(),
+    async fn ground(&self, channel: Id) -> Result<extend::Ground> {
+        Ok(extend::Ground {
+            now: match self.now_planned(channel).await {
+                // Nobody waits for a channel that is not there yet, such as that of a preview.
+                Err(e) if e.kind() == ErrorKind::NotFound => self.0.clock.utc(),
+                now => now?,
+            },
             zone: self.zone(),
             horizon_ms: self.0.horizon_ms,
             #[cfg(test)]
             panics: false,
-        }
+        })
     }
 
     /// The channel's state in memory; `NotFound` when there is no such channel.
@@ -421,6 +445,9 @@ impl Playout {
             version: watch::channel(version).0,
             on_air: Mutex::default(),
             at_work: tokio::sync::Mutex::default(),
+            view: Mutex::default(),
+            watched_by: AtomicU32::default(),
+            tuning: tokio::sync::Mutex::default(),
             failure: Mutex::default(),
         });
         Ok(lock(&self.0.channels)
@@ -438,6 +465,7 @@ impl Live {
             .send_if_modified(|known| std::mem::replace(known, version) != version);
         if risen {
             *lock(&self.on_air) = None;
+            *lock(&self.view) = None;
         }
     }
 }

@@ -100,7 +100,7 @@ impl Playout {
     pub async fn preview(&self, channel: &Channel, days: u32) -> Result<Preview> {
         self.refuse_unset_clock()?;
         let store = &self.0.store;
-        let mut ground = self.ground();
+        let mut ground = self.ground(channel.id).await?;
         ground.horizon_ms = i64::from(days.max(1)) * DAY_MS;
         let (now, until) = (ground.now, ground.now.plus(ground.horizon_ms));
         let shelf = Shelf::new(store.clone());

@@ -6,6 +6,7 @@ mod library;
 mod modes;
 mod programs;
 mod time;
+mod waiting;
 
 use std::path::Path;
 

@@ -134,7 +134,7 @@ impl Playout {
     async fn dry_run(&self, channel: &Channel, zone: TimeZone, shelf: &Shelf) -> Result<NewPlan> {
         let ground = extend::Ground {
             zone,
-            ..self.ground()
+            ..self.ground(channel.id).await?
         };
         let plan = extend::plan(&self.0.store, channel, &ground, Want::Anew, shelf).await?;
         Ok(plan.unwrap_or_default())

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::convert::{Word, bad_value, count_of, moment_of, path_bytes, path_of, trimmed};
-use super::{Channel, ChannelNumber, Collection, Id, NewChannel, Store, fail, undo};
+use super::{Channel, ChannelNumber, Collection, Id, NewChannel, Progress, Store, fail, undo};
 use crate::clock::UtcMs;
 use crate::error::{Error, ErrorKind, Result};
 use crate::media::{AudioCodec, Format, PictureRate, PictureSize, VideoCodec};
@@ -13,7 +13,7 @@ use crate::schedule::PlayOrder;
 
 const COLUMNS: &str = "id, number, name, group_name, video, audio, audio_rate_hz, audio_channels, collection, \
                        collection_path, collection_show, play_order, seed, timeline_version, created_ms, \
-                       loose_audio, picture_size, picture_rate, program, mux_rate_kbit";
+                       loose_audio, picture_size, picture_rate, program, mux_rate_kbit, progress, behind_ms, watched_to_ms";
 
 impl Store {
     /// Makes a channel. `Invalid` for an impossible number or an empty name, `Conflict` when the number is taken.
@@ -56,7 +56,7 @@ impl Store {
         .await
     }
 
-    /// Changes everything of a channel but its key, its date and its timeline (see `playout` for that). What it played so
+    /// Changes everything of a channel but its key, its date, its timeline (see `playout` for that) and its progress. What it played so
     /// far is kept for [`Store::undo_program`].
     /// Errors as in [`Store::add_channel`], and `NotFound`.
     pub async fn update_channel(&self, channel: Channel) -> Result<Channel> {
@@ -265,6 +265,9 @@ fn channel_of(row: &Row<'_>) -> rusqlite::Result<Channel> {
         program,
         unreadable,
         mux_rate_kbit: row.get::<_, Option<u32>>(19)?.and_then(NonZeroU32::new),
+        progress: Progress::of(row, 20)?,
+        behind_ms: row.get(21)?,
+        watched_to: super::convert::maybe_moment_of(row, 22)?,
     })
 }
 

@@ -11,7 +11,7 @@ use crate::clock::UtcMs;
 use crate::guide::{ItemKind, Metadata};
 use crate::media::{AudioCodec, VideoCodec};
 use crate::schedule::{PlayOrder, Role};
-use crate::store::rows::RootKind;
+use crate::store::rows::{Progress, RootKind};
 
 /// A type that is a word in the database.
 pub(super) trait Word: Sized + Copy + PartialEq + 'static {
@@ -83,6 +83,13 @@ impl Word for PlayOrder {
         (PlayOrder::RandomRotation, "random-rotation"),
         (PlayOrder::Marathon, "marathon"),
         (PlayOrder::MultiEpisodeShuffle, "multi-episode-shuffle"),
+    ];
+}
+
+impl Word for Progress {
+    const WORDS: &'static [(Self, &'static str)] = &[
+        (Progress::Continuous, "continuous"),
+        (Progress::OnDemand, "on-demand"),
     ];
 }
 

@@ -16,6 +16,7 @@ mod open;
 mod paths;
 mod plans;
 mod playables;
+mod progress;
 mod pulse;
 mod readers;
 mod roots;

@@ -318,6 +318,17 @@ pub struct NewChannel {
     pub seed: u64,
 }
 
+/// Whether a channel waits for its viewers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Progress {
+    /// It goes on whether somebody watches or not.
+    #[default]
+    Continuous,
+    /// It stands still while nobody watches.
+    OnDemand,
+}
+
 /// A channel.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Channel {
@@ -348,6 +359,15 @@ pub struct Channel {
     pub seed: u64,
     /// Rises whenever what is planned changes; not when old entries are cleared away.
     pub timeline_version: u64,
+    /// Whether it waits for its viewers.
+    #[serde(default)]
+    pub progress: Progress,
+    /// So many milliseconds later than in its timeline everything is on air: whole seconds.
+    #[serde(default)]
+    pub behind_ms: i64,
+    /// Up to when it was watched, or since when it waits; `None` when it does not.
+    #[serde(default)]
+    pub watched_to: Option<UtcMs>,
     /// When it was made.
     pub created: UtcMs,
 }

@@ -18,7 +18,7 @@ use crate::media::{AudioCodec, Format, FormatWish, PictureRate, PictureSize, Vid
 use crate::mux::RATES_KBIT;
 use crate::mux::silence::silent_frame;
 use crate::schedule::{PlayOrder, Program};
-use crate::store::{Channel, ChannelNumber, Collection, Id, MAX_PAGE, NewChannel};
+use crate::store::{Channel, ChannelNumber, Collection, Id, MAX_PAGE, NewChannel, Progress};
 
 /// A channel as programs read it.
 #[derive(Serialize)]
@@ -35,6 +35,7 @@ pub(in crate::http) struct View {
     format: Format,
     /// Fixed rate of its stream; null sends what there is.
     mux_rate_kbit: Option<NonZeroU32>,
+    progress: Progress,
     /// Path of its stream.
     pub(in crate::http) stream: String,
     created: UtcMs,
@@ -64,6 +65,7 @@ pub(in crate::http) async fn view(app: &App, channel: Channel) -> View {
         schedule: channel.program.as_ref().map(Program::kind),
         format: channel.format,
         mux_rate_kbit: channel.mux_rate_kbit,
+        progress: channel.progress,
         created: channel.created,
         timeline_version: channel.timeline_version,
         viewers,
@@ -136,6 +138,7 @@ struct Wish {
     group: Option<Option<String>>,
     plays: Option<Collection>,
     order: Option<PlayOrder>,
+    progress: Option<Progress>,
     video: Option<VideoCodec>,
     /// The players can show HEVC.
     #[serde(default)]
@@ -226,7 +229,11 @@ pub(in crate::http) async fn add(call: Call) -> Result<Reply> {
         order,
         seed: RandomState::new().hash_one(0),
     };
-    let channel = app.store.add_channel(new, app.clock.utc()).await?;
+    let now = app.clock.utc();
+    let channel = app.store.add_channel(new, now).await?;
+    if let Some(progress) = wish.progress {
+        app.store.set_progress(channel.id, progress, now).await?;
+    }
     match app.playout.ensure(channel.id).await {
         Ok(_) => {}
         // The clock of this box is not set yet: it is planned as soon as it is.
@@ -337,6 +344,10 @@ pub(in crate::http) async fn set(call: Call) -> Result<Reply> {
         channel.mux_rate_kbit = rate.map(mux_rate).transpose()?;
     }
     let channel = app.store.update_channel(channel).await?;
+    if let Some(progress) = wish.progress.filter(|wish| *wish != channel.progress) {
+        let now = app.clock.utc();
+        app.store.set_progress(channel.id, progress, now).await?;
+    }
     app.playout.touched(channel.id).await?;
     if replan {
         app.playout.rebuild_future(channel.id).await?;

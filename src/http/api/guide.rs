@@ -104,7 +104,7 @@ async fn now_and_next_of(
     let until = now.plus(12 * HOUR_MS);
     let (mut at, mut joining, mut current) = (now, Joining::default(), None);
     loop {
-        let page = app.store.timeline(channel.id, at, until, FEW).await?;
+        let page = app.playout.timeline(channel.id, at, until, FEW).await?;
         let ended = page.len() < FEW;
         at = page.last().map_or(until, |last| last.stop);
         let mut whole: Vec<Programme> = page
@@ -224,8 +224,8 @@ impl Writing {
     }
 
     async fn go_on(&mut self, channel: Id) -> Result<()> {
-        let store = &self.app.store;
-        let page = store.timeline(channel, self.at, self.until, PAGE).await?;
+        let playout = &self.app.playout;
+        let page = playout.timeline(channel, self.at, self.until, PAGE).await?;
         let ended = page.len() < PAGE;
         self.at = page.last().map_or(self.until, |last| last.stop);
         for entry in page {

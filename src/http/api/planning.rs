@@ -27,12 +27,24 @@ struct Planned {
 async fn planned(call: &Call, channel: i64) -> Result<Reply> {
     let (store, playout) = (&call.app.store, &call.app.playout);
     let span = store.timeline_span(channel, None).await?;
+    let later_ms = playout.later_ms(channel).await?;
+    let now = call.app.clock.utc().plus(-later_ms);
+    let later = |gap: Gap| Gap {
+        start: gap.start.plus(later_ms),
+        stop: gap.stop.plus(later_ms),
+        ..gap
+    };
     Ok(json(&Planned {
         timeline_version: store.channel(channel).await?.timeline_version,
-        planned_until: span.map(|span| span.stop),
+        planned_until: span.map(|span| span.stop.plus(later_ms)),
         failure: playout.failure(channel).await?,
         warnings: store.plan_warnings(channel).await?,
-        gaps: store.gaps(channel, call.app.clock.utc()).await?,
+        gaps: store
+            .gaps(channel, now)
+            .await?
+            .into_iter()
+            .map(later)
+            .collect(),
     }))
 }
 

@@ -12,7 +12,7 @@ use crate::import::{self, Played};
 use crate::playout::{Preview, one_line};
 use crate::schedule::file::{self, Problem, Reading};
 use crate::schedule::{Collection, PlayOrder, Program, Role, Why};
-use crate::store::{Channel, EntryContent, MAX_PAGE, ProbeState};
+use crate::store::{Channel, EntryContent, MAX_PAGE, ProbeState, Progress};
 
 /// How many days a preview may show.
 const DAYS: std::ops::RangeInclusive<u32> = 1..=14;
@@ -242,6 +242,9 @@ fn nobody(app: &App) -> Channel {
         order: PlayOrder::Shuffle,
         program: None,
         unreadable: None,
+        progress: Progress::Continuous,
+        behind_ms: 0,
+        watched_to: None,
         seed: 0,
         timeline_version: 0,
         created: app.clock.utc(),
@@ -277,15 +280,18 @@ pub(in crate::http) async fn why(call: Call) -> Result<Reply> {
         Some(Ok(ms)) => UtcMs(ms),
         Some(Err(_)) => bail!(Usage, "at is a number of milliseconds since 1970"),
     };
-    let Some(entry) = store.entry_at(channel.id, at).await? else {
+    let seen = call.app.playout.seen(channel.id).await?;
+    let at = at.plus(-seen.later_ms);
+    let Some(entry) = store.entry_at(seen.of, at).await? else {
         bail!(
             NotFound,
             "nothing is planned on channel {} at that time: the timeline reaches from yesterday to the horizon",
             channel.number
         );
     };
-    let whys = store.whys(channel.id, entry.start, entry.stop).await?;
+    let whys = store.whys(seen.of, entry.start, entry.stop).await?;
     let why = whys.get(&entry.start).map(String::as_str);
+    let entry = seen.shown(channel.id, entry);
     let mut why: Why = why
         .and_then(|json| serde_json::from_str(json).ok())
         .unwrap_or_default();
@@ -328,7 +334,8 @@ pub(in crate::http) async fn playout(call: Call) -> Result<Reply> {
     let until = now.plus(i64::from(days) * 86_400_000);
     let (mut at, mut played) = (now, Vec::new());
     loop {
-        let page = store.timeline(channel.id, at, until, MAX_PAGE).await?;
+        let playout = &call.app.playout;
+        let page = playout.timeline(channel.id, at, until, MAX_PAGE).await?;
         let item = |content: &EntryContent| match content {
             EntryContent::Item { item_id, from, .. } => Some((*item_id, *from)),
             EntryContent::Gap => None,
