@@ -177,11 +177,16 @@ CREATE TABLE channels (
     progress          TEXT    NOT NULL DEFAULT 'continuous' CHECK (progress IN ('continuous', 'on-demand')), -- on-demand: time stands still while nobody watches
     behind_ms         INTEGER NOT NULL DEFAULT 0 CHECK (behind_ms >= 0 AND behind_ms % 1000 = 0), -- so much later than in its timeline everything is on air
     watched_to_ms     INTEGER, -- of an on-demand channel: up to when it was watched, or the moment since when it is one; NULL for others
+    mirror_of         INTEGER REFERENCES channels (id), -- whose timeline it shows; NULL has one of its own
+    mirror_offset_ms  INTEGER CHECK (mirror_offset_ms BETWEEN -86400000 AND 86400000 AND mirror_offset_ms % 1000 = 0), -- so much later; NULL with one of its own
     created_ms        INTEGER NOT NULL, -- when it was made
+    CHECK (mirror_of <> id),
+    CHECK ((mirror_of IS NULL) = (mirror_offset_ms IS NULL)),
     CHECK ((progress = 'on-demand') = (watched_to_ms IS NOT NULL)),
     CHECK ((collection = 'folder') = (collection_path IS NOT NULL)),
     CHECK ((collection = 'show') = (collection_show IS NOT NULL))
 ) STRICT;
+CREATE INDEX channels_by_mirror ON channels (mirror_of) WHERE mirror_of IS NOT NULL;
 
 -- What is, was and will be on air: read by the guide and by the streams alike. The rows of a channel touch and never
 -- overlap (the store checks it whenever it writes); a time with nothing to play is a row of its own.

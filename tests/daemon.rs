@@ -254,3 +254,55 @@ fn the_service_manager_hears_ready_watchdog_and_stopping() {
     heard_until("STOPPING=1");
     assert_eq!(daemon.wait().code(), Some(0));
 }
+
+#[test]
+fn a_mirror_is_added_shown_and_refused_with_words() {
+    let instance = Instance::new();
+    instance.add_media("h264_b2_25.mp4", "Film.mp4");
+    let media = instance.media();
+    instance.json(&["setup", media.to_str().unwrap(), "--yes"]);
+    let add = ["channel", "add", "--number", "2", "--mirror"];
+    let mirror = instance.json(&[&add[..], &["1", "--offset", "1h"]].concat());
+    assert_eq!(mirror["mirror"]["of"], "1");
+    assert_eq!(mirror["mirror"]["offset_ms"], 3_600_000);
+    assert!(mirror["name"].as_str().unwrap().ends_with(" +1"));
+    let list = said(&instance.run(&["channel", "list"]));
+    assert!(list.contains("channel 1 +60 min"), "{list}");
+    for (args, expected) in [
+        (
+            &["add", "--mirror", "2"][..],
+            "itself a mirror of channel 1",
+        ),
+        (&["add", "--mirror", "9"], "no channel 9"),
+        (
+            &["add", "--mirror", "1", "--offset", "25h"],
+            "at most a day",
+        ),
+        (&["add", "--mirror", "1", "--offset", "soon"], "is no time"),
+        (&["add", "--mirror", "1", "--everything"], "leave out"),
+        (&["add", "--offset", "1h"], "only a mirror has an offset"),
+        (&["set", "2", "--offset", "2h"], "when it is added"),
+        (&["set", "2", "--order", "random"], "change that one"),
+        (&["set", "2", "--progress", "on-demand"], "cannot wait"),
+        (&["set", "1", "--progress", "on-demand"], "mirrored by 2"),
+        (&["remove", "1"], "mirrored by 2"),
+    ] {
+        let output = instance.run(&[&["channel"], args].concat());
+        assert!(!output.status.success(), "{args:?}");
+        assert!(
+            said(&output).contains(expected),
+            "{args:?}: {}",
+            said(&output)
+        );
+    }
+    assert_eq!(
+        instance
+            .json(&["channel", "list"])
+            .as_array()
+            .unwrap()
+            .len(),
+        2
+    );
+    instance.json(&["channel", "remove", "2"]);
+    instance.json(&["channel", "remove", "1"]);
+}

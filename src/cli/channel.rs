@@ -64,6 +64,17 @@ fn wish(args: &Args) -> Result<Value> {
             )));
         }
     }
+    if let Some(number) = args.option("mirror")? {
+        wish.insert("mirror".to_owned(), number.into());
+    }
+    if let Some(offset) = args.option("offset")? {
+        let Some(ms) = offset_ms(offset) else {
+            return Err(usage(format!(
+                "{offset:?} is no time: --offset wants 1h, 90m or 30s, or -1h for earlier"
+            )));
+        };
+        wish.insert("offset_ms".to_owned(), ms.into());
+    }
     match args.option("progress")? {
         None => {}
         Some(progress @ ("continuous" | "on-demand")) => {
@@ -88,6 +99,18 @@ fn wish(args: &Args) -> Result<Value> {
         wish.insert("mux_rate_kbit".to_owned(), json!(kbit));
     }
     Ok(Value::Object(wish))
+}
+
+/// Reads `1h`, `-90m` or `+30s`.
+fn offset_ms(text: &str) -> Option<i64> {
+    let unit_ms = match text.as_bytes().last()? {
+        b'h' => 3_600_000,
+        b'm' => 60_000,
+        b's' => 1000,
+        _ => return None,
+    };
+    let count: i64 = text.get(..text.len() - 1)?.parse().ok()?;
+    count.checked_mul(unit_ms)
 }
 
 /// Makes a channel.
@@ -126,6 +149,10 @@ pub(super) fn list(args: &Args, output: &mut Output) -> Result<()> {
 
 /// What a channel plays, for people.
 pub(super) fn plays(channel: &Value) -> String {
+    if let Some(mirror) = channel.get("mirror").filter(|mirror| mirror.is_object()) {
+        let minutes = mirror.get("offset_ms").and_then(Value::as_i64).unwrap_or(0) / 60_000;
+        return format!("channel {} {minutes:+} min", field(mirror, "of"));
+    }
     match field(channel, "schedule") {
         "" => {}
         kind => return format!("a {kind} schedule"),

@@ -155,6 +155,16 @@ const CHANNEL_OPTIONS: &[Opt] = &[
         "KIND",
         "continuous (the default), or on-demand: it stands still while nobody watches, and goes on where it was left",
     ),
+    opt(
+        "mirror",
+        "NUMBER",
+        "When adding: show what that channel does, later by --offset",
+    ),
+    opt(
+        "offset",
+        "TIME",
+        "By how much a mirror is later: 1h, 90m, 30s; -1h is earlier, the most is a day",
+    ),
     VIDEO,
     HEVC,
     AUDIO,

@@ -6,6 +6,7 @@
 
 mod extend;
 mod library;
+mod mirror;
 mod on_demand;
 mod preview;
 #[cfg(test)]
@@ -206,8 +207,14 @@ impl Playout {
     /// that has run out (the daemon slept for a week) is extended at once. `Unavailable` when there is no entry.
     pub async fn on_air(&self, channel: Id, t: UtcMs) -> Result<Entry> {
         let seen = self.seen(channel).await?;
-        let entry = self.planned_at(seen.of, t.plus(-seen.later_ms)).await;
-        Ok(seen.shown(channel, entry?))
+        let t = t.plus(-seen.later_ms);
+        let entry = match self.planned_at(seen.of, t).await {
+            Err(e) if e.kind() == ErrorKind::Unavailable && seen.of != channel => {
+                self.not_begun(seen, t).await?.ok_or(e)?
+            }
+            entry => entry?,
+        };
+        Ok(seen.shown(channel, entry))
     }
 
     /// The entry at `t` in a channel's own timeline.
@@ -337,16 +344,16 @@ impl Playout {
         };
         // What is asked for is read once for all; what comes up meanwhile is dealt with by the next round.
         let shelf = Arc::new(Shelf::new(self.0.store.clone()));
-        for channel in &channels {
+        for channel in channels.iter().filter(|c| c.mirror.is_none()) {
             let due = want != extend::Want::Ahead || self.is_due(channel.id).await.unwrap_or(true);
             if due {
                 shelf.want(&channel.program()).await;
             }
         }
-        for channel in channels {
+        for channel in channels.iter().filter(|c| c.mirror.is_none()) {
             let mut done = self.work(channel.id, want, shelf.clone()).await.map(drop);
             if done.is_ok() {
-                done = self.prune(channel.id).await;
+                done = self.prune(channel.id, &channels).await;
             }
             if let Err(e) = done {
                 log::warn!(
@@ -360,6 +367,13 @@ impl Playout {
     /// Plans a channel by another program, `None` for its loop: the row is written in one go, then everything that is
     /// not published is planned anew. Returns false, and does nothing, when that is its program already.
     pub async fn apply(&self, mut channel: Channel, program: Option<Program>) -> Result<bool> {
+        if channel.mirror.is_some() {
+            crate::bail!(
+                Usage,
+                "channel {} shows what the channel plays that it mirrors: give that one a schedule",
+                channel.number
+            );
+        }
         if channel.program == program && channel.unreadable.is_none() {
             return Ok(false);
         }
@@ -379,8 +393,9 @@ impl Playout {
     }
 
     /// Clears away what is past.
-    async fn prune(&self, channel: Id) -> Result<()> {
-        let before = self.now_planned(channel).await?.plus(-PAST_MS);
+    async fn prune(&self, channel: Id, channels: &[Channel]) -> Result<()> {
+        let past_ms = PAST_MS + mirror::latest_ms(channels, channel);
+        let before = self.now_planned(channel).await?.plus(-past_ms);
         let pruned = self.0.store.prune_timeline(channel, before).await;
         pruned.map(drop)
     }
@@ -397,6 +412,8 @@ impl Playout {
 
     async fn work(&self, channel: Id, want: extend::Want, shelf: Arc<Shelf>) -> Result<u64> {
         self.refuse_unset_clock()?;
+        // A mirror has nothing of its own to be planned.
+        let channel = self.seen(channel).await?.of;
         let live = self.live(channel).await?;
         let (playout, at_work) = (self.clone(), live.clone());
         // A task of its own: a panic is one more failure of this channel, and what was begun is finished.

@@ -3,6 +3,7 @@
 mod breaks;
 mod failures;
 mod library;
+mod mirrored;
 mod modes;
 mod programs;
 mod time;

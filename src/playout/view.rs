@@ -3,7 +3,7 @@
 use super::{Playout, lock};
 use crate::clock::UtcMs;
 use crate::error::Result;
-use crate::store::{Channel, Entry, Id, Progress};
+use crate::store::{Channel, Entry, Id, Mirror, Progress};
 
 /// What a channel shows, and by how much later than it stands in the timeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,10 +24,15 @@ pub(super) enum View {
         /// And later by the time since then, as long as nobody watches.
         watched_to: Option<UtcMs>,
     },
+    /// That of another.
+    Mirror(Mirror),
 }
 
 impl View {
     fn of(channel: &Channel) -> Self {
+        if let Some(mirror) = channel.mirror {
+            return Self::Mirror(mirror);
+        }
         Self::Own {
             behind_ms: channel.behind_ms,
             watched_to: channel
@@ -46,30 +51,43 @@ pub(super) fn behind_ms(behind_ms: i64, watched_to: Option<UtcMs>, now: UtcMs) -
 impl Playout {
     /// What a channel shows at present.
     pub async fn seen(&self, channel: Id) -> Result<Seen> {
-        let live = self.live(channel).await?;
-        let known = *lock(&live.view);
-        let view = match known {
-            Some(view) => view,
-            None => {
-                let version = *live.version.borrow();
-                let row = self.0.store.channel(channel).await?;
-                let view = View::of(&row);
-                // Whoever changes the row raises the version first and then clears this.
-                if row.timeline_version == version {
-                    *lock(&live.view) = Some(view);
-                }
-                view
-            }
+        let (of, offset_ms) = match self.view(channel).await? {
+            View::Mirror(mirror) => (mirror.of, mirror.offset_ms),
+            View::Own { .. } => (channel, 0),
         };
         let View::Own {
             behind_ms: behind,
             watched_to,
-        } = view;
+        } = self.view(of).await?
+        else {
+            crate::bail!(
+                Internal,
+                "the channel with key {channel} mirrors a mirror: remove it and add it again"
+            );
+        };
+        let live = self.live(of).await?;
         let watched_to = watched_to.filter(|_| !live.is_watched());
+        let behind = behind_ms(behind, watched_to, self.0.clock.utc());
         Ok(Seen {
-            of: channel,
-            later_ms: behind_ms(behind, watched_to, self.0.clock.utc()),
+            of,
+            later_ms: behind.saturating_add(offset_ms),
         })
+    }
+
+    async fn view(&self, channel: Id) -> Result<View> {
+        let live = self.live(channel).await?;
+        let known = *lock(&live.view);
+        if let Some(view) = known {
+            return Ok(view);
+        }
+        let version = *live.version.borrow();
+        let row = self.0.store.channel(channel).await?;
+        let view = View::of(&row);
+        // Whoever changes the row raises the version first and then clears this.
+        if row.timeline_version == version {
+            *lock(&live.view) = Some(view);
+        }
+        Ok(view)
     }
 
     /// Where a channel's own timeline is at present.

@@ -5,7 +5,9 @@ use std::num::NonZeroU32;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::convert::{Word, bad_value, count_of, moment_of, path_bytes, path_of, trimmed};
-use super::{Channel, ChannelNumber, Collection, Id, NewChannel, Progress, Store, fail, undo};
+use super::{
+    Channel, ChannelNumber, Collection, Id, Mirror, NewChannel, Progress, Store, fail, undo,
+};
 use crate::clock::UtcMs;
 use crate::error::{Error, ErrorKind, Result};
 use crate::media::{AudioCodec, Format, PictureRate, PictureSize, VideoCodec};
@@ -13,7 +15,7 @@ use crate::schedule::PlayOrder;
 
 const COLUMNS: &str = "id, number, name, group_name, video, audio, audio_rate_hz, audio_channels, collection, \
                        collection_path, collection_show, play_order, seed, timeline_version, created_ms, \
-                       loose_audio, picture_size, picture_rate, program, mux_rate_kbit, progress, behind_ms, watched_to_ms";
+                       loose_audio, picture_size, picture_rate, program, mux_rate_kbit, progress, behind_ms, watched_to_ms, mirror_of, mirror_offset_ms";
 
 impl Store {
     /// Makes a channel. `Invalid` for an impossible number or an empty name, `Conflict` when the number is taken.
@@ -110,9 +112,10 @@ impl Store {
         .await
     }
 
-    /// Removes a channel with its timeline and its history. Its key is never given to another.
+    /// Removes a channel with its timeline and its history. Its key is never given to another. `Conflict` while others mirror it.
     pub async fn remove_channel(&self, id: Id) -> Result<()> {
         self.write_rows(super::writer::ROWS_PER_TRANSACTION, move |db| {
+            super::mirrors::not_mirrored(db, id, "be removed")?;
             let removed = db
                 .execute("DELETE FROM channels WHERE id = ?1", [id])
                 .map_err(|e| fail::sql(&format!("removing the channel with key {id}"), e))?;
@@ -268,6 +271,15 @@ fn channel_of(row: &Row<'_>) -> rusqlite::Result<Channel> {
         progress: Progress::of(row, 20)?,
         behind_ms: row.get(21)?,
         watched_to: super::convert::maybe_moment_of(row, 22)?,
+        mirror: row
+            .get::<_, Option<Id>>(23)?
+            .map(|of| {
+                Ok::<_, rusqlite::Error>(Mirror {
+                    of,
+                    offset_ms: row.get(24)?,
+                })
+            })
+            .transpose()?,
     })
 }
 

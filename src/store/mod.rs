@@ -11,6 +11,7 @@ mod fail;
 mod items;
 mod meta;
 mod migrate;
+mod mirrors;
 mod moves;
 mod open;
 mod paths;

@@ -2,7 +2,8 @@
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::channels::no_channel;
+use super::channels::{by, no_channel};
+use super::mirrors::not_mirrored;
 use super::{Id, Progress, Store, fail};
 use crate::clock::UtcMs;
 use crate::error::Result;
@@ -12,6 +13,15 @@ impl Store {
     pub async fn set_progress(&self, channel: Id, progress: Progress, now: UtcMs) -> Result<u64> {
         let watched_to = (progress == Progress::OnDemand).then_some(now);
         self.write(move |db| {
+            if progress == Progress::OnDemand {
+                not_mirrored(db, channel, "wait for viewers")?;
+                if by(db, "id", channel)?.is_some_and(|row| row.mirror.is_some()) {
+                    crate::bail!(
+                        Invalid,
+                        "a mirror cannot wait for viewers: it shows what its source does"
+                    );
+                }
+            }
             db.execute(
                 "UPDATE channels SET progress = ?2, watched_to_ms = ?3 WHERE id = ?1",
                 params![

@@ -329,6 +329,20 @@ pub enum Progress {
     OnDemand,
 }
 
+/// What a mirror shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Mirror {
+    /// Whose timeline.
+    pub of: Id,
+    /// So much later, in milliseconds: whole seconds, at most [`Mirror::MOST_MS`] in either direction.
+    pub offset_ms: i64,
+}
+
+impl Mirror {
+    /// The largest offset.
+    pub const MOST_MS: i64 = 86_400_000;
+}
+
 /// A channel.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Channel {
@@ -368,6 +382,9 @@ pub struct Channel {
     /// Up to when it was watched, or since when it waits; `None` when it does not.
     #[serde(default)]
     pub watched_to: Option<UtcMs>,
+    /// The timeline that it shows in place of one of its own.
+    #[serde(default)]
+    pub mirror: Option<Mirror>,
     /// When it was made.
     pub created: UtcMs,
 }

@@ -18,7 +18,9 @@ use crate::media::{AudioCodec, Format, FormatWish, PictureRate, PictureSize, Vid
 use crate::mux::RATES_KBIT;
 use crate::mux::silence::silent_frame;
 use crate::schedule::{PlayOrder, Program};
-use crate::store::{Channel, ChannelNumber, Collection, Id, MAX_PAGE, NewChannel, Progress};
+use crate::store::{
+    Channel, ChannelNumber, Collection, Id, MAX_PAGE, Mirror, NewChannel, Progress,
+};
 
 /// A channel as programs read it.
 #[derive(Serialize)]
@@ -36,6 +38,8 @@ pub(in crate::http) struct View {
     /// Fixed rate of its stream; null sends what there is.
     mux_rate_kbit: Option<NonZeroU32>,
     progress: Progress,
+    /// What it shows in place of a timeline of its own.
+    mirror: Option<Mirrored>,
     /// Path of its stream.
     pub(in crate::http) stream: String,
     created: UtcMs,
@@ -43,6 +47,25 @@ pub(in crate::http) struct View {
     pub(in crate::http) viewers: usize,
     pub(in crate::http) now: Option<Programme>,
     pub(in crate::http) next: Option<Programme>,
+}
+
+/// What a mirror shows.
+#[derive(Serialize)]
+struct Mirrored {
+    /// Number of the channel.
+    of: String,
+    /// So much later.
+    offset_ms: i64,
+}
+
+/// What a mirror shows; `None` for what is none.
+async fn mirrored(app: &App, channel: &Channel) -> Option<Mirrored> {
+    let mirror = channel.mirror?;
+    let source = app.store.channel(mirror.of).await.ok()?;
+    Some(Mirrored {
+        of: source.number,
+        offset_ms: mirror.offset_ms,
+    })
 }
 
 /// A channel with what is on, now and next.
@@ -54,7 +77,9 @@ pub(in crate::http) async fn view(app: &App, channel: Channel) -> View {
         .iter()
         .filter(|viewer| viewer.channel == channel.number)
         .count();
+    let mirror = mirrored(app, &channel).await;
     View {
+        mirror,
         stream: format!("/iptv/channel/{}.ts", encode_segment(&channel.number)),
         id: channel.id,
         number: channel.number,
@@ -103,7 +128,11 @@ pub(in crate::http) async fn show(call: Call) -> Result<Reply> {
 }
 
 async fn detail(app: &App, channel: Channel) -> Result<Reply> {
-    let content = Content::of(&app.store, &channel.collection).await?;
+    let source = match channel.mirror {
+        Some(mirror) => app.store.channel(mirror.of).await?,
+        None => channel.clone(),
+    };
+    let content = Content::of(&app.store, &source.collection).await?;
     let mut share = content.share(&channel.format);
     content.name_examples(&app.store, &mut share).await?;
     Ok(json(&Detail {
@@ -139,6 +168,10 @@ struct Wish {
     plays: Option<Collection>,
     order: Option<PlayOrder>,
     progress: Option<Progress>,
+    /// The number of the channel that it mirrors.
+    mirror: Option<String>,
+    /// By how much later.
+    offset_ms: Option<i64>,
     video: Option<VideoCodec>,
     /// The players can show HEVC.
     #[serde(default)]
@@ -166,6 +199,36 @@ fn said<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
 }
 
 impl Wish {
+    /// The channel to be mirrored and how; what is not said is then as with that.
+    async fn take_mirror(&mut self, app: &App) -> Result<Option<(Channel, Mirror)>> {
+        let Some(number) = self.mirror.take() else {
+            if self.offset_ms.is_some() {
+                bail!(
+                    Usage,
+                    "only a mirror has an offset: say of which channel it is one"
+                );
+            }
+            return Ok(None);
+        };
+        if self.plays.is_some() || self.order.is_some() || self.progress.is_some() {
+            bail!(
+                Usage,
+                "a mirror plays what channel {number} does, in that order: leave out what it should play"
+            );
+        }
+        let source = app.store.channel_by_number(&number).await?;
+        let offset_ms = self.offset_ms.unwrap_or(0);
+        let minutes = offset_ms / 60_000;
+        self.plays = Some(source.collection.clone());
+        self.order = Some(source.order);
+        self.name.get_or_insert_with(|| match minutes % 60 {
+            0 => format!("{} {:+}", source.name, minutes / 60),
+            _ => format!("{} {minutes:+} min", source.name),
+        });
+        let of = source.id;
+        Ok(Some((source, Mirror { of, offset_ms })))
+    }
+
     fn format(&self) -> FormatWish {
         FormatWish {
             video: self.video,
@@ -193,12 +256,16 @@ fn can_be_made(format: &Format) -> Result<()> {
 
 /// `POST /api/v1/channels`: makes a channel and plans its week.
 pub(in crate::http) async fn add(call: Call) -> Result<Reply> {
-    let (app, wish) = (&call.app, call.json::<Wish>()?);
+    let (app, mut wish) = (&call.app, call.json::<Wish>()?);
+    let mirror = wish.take_mirror(app).await?;
     let format_wish = wish.format();
     let collection = wish.plays.unwrap_or(Collection::Library);
     known(app, &collection).await?;
     let content = Content::of(&app.store, &collection).await?;
-    let format = content.propose(&format_wish);
+    let format = match &mirror {
+        Some((source, _)) => content.changed(source.format, &format_wish),
+        None => content.propose(&format_wish),
+    };
     if wish.audio.is_some() || wish.audio_rate_hz.is_some() || wish.audio_channels.is_some() {
         can_be_made(&format)?;
     }
@@ -233,6 +300,13 @@ pub(in crate::http) async fn add(call: Call) -> Result<Reply> {
     let channel = app.store.add_channel(new, now).await?;
     if let Some(progress) = wish.progress {
         app.store.set_progress(channel.id, progress, now).await?;
+    }
+    if let Some((_, mirror)) = mirror
+        && let Err(e) = app.store.set_mirror(channel.id, mirror).await
+    {
+        // No half channel.
+        let _ = app.store.remove_channel(channel.id).await;
+        return Err(e);
     }
     match app.playout.ensure(channel.id).await {
         Ok(_) => {}
@@ -309,6 +383,20 @@ pub(in crate::http) async fn set(call: Call) -> Result<Reply> {
         .store
         .channel_by_number(call.params.get("number"))
         .await?;
+    if wish.mirror.is_some() || wish.offset_ms.is_some() {
+        bail!(
+            Usage,
+            "what a channel mirrors is said when it is added: remove channel {} and add it again",
+            channel.number
+        );
+    }
+    if channel.mirror.is_some() && (wish.plays.is_some() || wish.order.is_some()) {
+        bail!(
+            Usage,
+            "channel {} shows what the channel plays that it mirrors: change that one",
+            channel.number
+        );
+    }
     if let Some(plays) = &wish.plays {
         known(app, plays).await?;
     }

@@ -26,8 +26,9 @@ struct Planned {
 
 async fn planned(call: &Call, channel: i64) -> Result<Reply> {
     let (store, playout) = (&call.app.store, &call.app.playout);
-    let span = store.timeline_span(channel, None).await?;
-    let later_ms = playout.later_ms(channel).await?;
+    let seen = playout.seen(channel).await?;
+    let later_ms = seen.later_ms;
+    let span = store.timeline_span(seen.of, None).await?;
     let now = call.app.clock.utc().plus(-later_ms);
     let later = |gap: Gap| Gap {
         start: gap.start.plus(later_ms),
@@ -38,9 +39,9 @@ async fn planned(call: &Call, channel: i64) -> Result<Reply> {
         timeline_version: store.channel(channel).await?.timeline_version,
         planned_until: span.map(|span| span.stop.plus(later_ms)),
         failure: playout.failure(channel).await?,
-        warnings: store.plan_warnings(channel).await?,
+        warnings: store.plan_warnings(seen.of).await?,
         gaps: store
-            .gaps(channel, now)
+            .gaps(seen.of, now)
             .await?
             .into_iter()
             .map(later)

@@ -245,6 +245,7 @@ fn nobody(app: &App) -> Channel {
         progress: Progress::Continuous,
         behind_ms: 0,
         watched_to: None,
+        mirror: None,
         seed: 0,
         timeline_version: 0,
         created: app.clock.utc(),
