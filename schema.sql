@@ -143,13 +143,28 @@ SELECT id, title, show, plot,
     (SELECT group_concat(value, ' ' || char(57344) || ' ') FROM json_each(facets, '$.style')) AS style
 FROM items;
 
--- Smart collections: what a query finds, by name.
+-- Collections with names, of all kinds.
 CREATE TABLE collections (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
     name       TEXT NOT NULL UNIQUE COLLATE NOCASE CHECK (name <> ''), -- as the user wrote it
-    query      TEXT NOT NULL CHECK (query <> ''), -- what it finds, in the query language
+    definition TEXT NOT NULL CHECK (definition <> ''), -- of which kind, and what it finds or is made of, as JSON
     created_ms INTEGER NOT NULL -- when it was made
 ) STRICT;
+
+-- What somebody put into manual collections: an item, a show or one of its seasons, or all below a folder.
+CREATE TABLE collection_members (
+    collection_id INTEGER NOT NULL REFERENCES collections (id) ON DELETE CASCADE, -- into which
+    place         INTEGER NOT NULL CHECK (place > 0), -- members come in the order of their places
+    item_id       INTEGER REFERENCES items (id) ON DELETE CASCADE, -- the item; NULL for others
+    show          TEXT    CHECK (show <> ''),   -- the show's title; NULL for others
+    season        INTEGER CHECK (season >= 0),  -- which of its seasons; NULL is all
+    folder        BLOB,                         -- the folder, absolute, no slash at the end; NULL for others
+    PRIMARY KEY (collection_id, place),
+    CHECK ((item_id IS NOT NULL) + (show IS NOT NULL) + (folder IS NOT NULL) = 1),
+    CHECK (season IS NULL OR show IS NOT NULL)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX collection_members_by_item ON collection_members (item_id) WHERE item_id IS NOT NULL;
+CREATE INDEX collection_members_whole ON collection_members (collection_id) WHERE item_id IS NULL;
 
 -- Channels.
 CREATE TABLE channels (
@@ -166,9 +181,10 @@ CREATE TABLE channels (
     picture_size      TEXT    CHECK (picture_size LIKE '%_x_%'), -- size promised, such as 1920x1080; NULL is any
     picture_rate      TEXT    CHECK (picture_rate <> ''), -- pictures per second promised, such as 29.97; NULL is any
     mux_rate_kbit     INTEGER CHECK (mux_rate_kbit > 0), -- fixed rate of the stream in kbit/s; NULL sends what there is
-    collection        TEXT    NOT NULL CHECK (collection IN ('library', 'folder', 'show')), -- what it plays
+    collection        TEXT    NOT NULL CHECK (collection IN ('library', 'folder', 'show', 'search', 'smart', 'manual', 'multi',
+                          'playlist', 'first-run', 'rerun')), -- what it plays
     collection_path   BLOB,    -- the folder, absolute; NULL for other collections
-    collection_show   TEXT,    -- the show's title; NULL for other collections
+    collection_text   TEXT,    -- the show's title, the query, or the name of others; NULL for the library and folders
     play_order        TEXT    NOT NULL CHECK (play_order IN ('chronological', 'season-episode', 'custom', 'shuffle',
                           'balanced', 'random', 'random-rotation', 'marathon', 'multi-episode-shuffle')), -- in which order
     program           TEXT    CHECK (program <> ''), -- what it plays instead, as JSON; NULL is that collection, again and again
@@ -184,7 +200,7 @@ CREATE TABLE channels (
     CHECK ((mirror_of IS NULL) = (mirror_offset_ms IS NULL)),
     CHECK ((progress = 'on-demand') = (watched_to_ms IS NOT NULL)),
     CHECK ((collection = 'folder') = (collection_path IS NOT NULL)),
-    CHECK ((collection = 'show') = (collection_show IS NOT NULL))
+    CHECK ((collection IN ('library', 'folder')) = (collection_text IS NULL))
 ) STRICT;
 CREATE INDEX channels_by_mirror ON channels (mirror_of) WHERE mirror_of IS NOT NULL;
 

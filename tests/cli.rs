@@ -209,6 +209,78 @@ fn commands_say_the_same_with_and_without_a_daemon() {
         1,
         "contains itself",
     );
+    for (words, said) in [
+        (
+            &["collection", "add", "Best", "show:Den", "season:1:Den"] as &[&str],
+            "put 2",
+        ),
+        (&["collection", "show", "best"], "1 items"),
+        (&["collection", "show", "best"], "season:1:Den"),
+        (
+            &[
+                "collection",
+                "set",
+                "Both",
+                "--multi",
+                "smart:Firsts",
+                "manual:Best,by-date",
+            ],
+            "the multi collection",
+        ),
+        (&["collection", "show", "Both"], "manual:Best,by-date"),
+        (
+            &["collection", "set", "Runs", "--rerun", "multi:Both"],
+            "the rerun collection",
+        ),
+        (
+            &[
+                "collection",
+                "set",
+                "Evening",
+                "--playlist",
+                "first-run:Runs,2,shuffle",
+                "smart:Firsts,all,hidden",
+            ],
+            "the playlist collection",
+        ),
+        (
+            &["collection", "show", "Evening"],
+            "first-run:Runs,2,shuffle",
+        ),
+        (&["collection", "list"], "multi:Both"),
+        (
+            &["channel", "set", "7.5", "--collection", "playlist:Evening"],
+            "playlist:Evening",
+        ),
+        (&["guide", "7.5", "--hours", "1"], "Den"),
+    ] {
+        check(&instance, words, 0, said);
+    }
+    for (words, said) in [
+        (
+            &["channel", "set", "7.5", "--collection", "smart:Best"] as &[&str],
+            "that is a manual collection",
+        ),
+        (
+            &["collection", "set", "Both", "--multi", "multi:Both"],
+            "contains itself",
+        ),
+        (&["collection", "remove", "Runs"], "Evening"),
+        (&["collection", "remove", "Evening"], "channel 7.5"),
+        (&["collection", "show", "None"], "no collection"),
+    ] {
+        check(&instance, words, 1, said);
+    }
+    check(
+        &instance,
+        &["channel", "set", "7.5", "--show", "Den"],
+        0,
+        "show Den",
+    );
+    for name in ["Evening", "Runs", "Both", "Best"] {
+        let words = &["collection", "remove", name];
+        check(&instance, words, 0, "stay as they are");
+    }
     check(
         &instance,
         &["collection", "remove", "firsts"],

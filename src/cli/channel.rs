@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::args::{Args, absolute};
 use super::client::Client;
+use super::collection::{collection, word};
 use super::format;
 use super::library::{field, number};
 use super::output::Output;
@@ -29,25 +30,27 @@ fn wish(args: &Args) -> Result<Value> {
         );
     }
     let folder = args.raw("folder").map(absolute).transpose()?;
-    let plays = match (folder, args.option("show")?, args.has("everything")) {
-        (None, None, false) => None,
-        (Some(path), None, false) => Some(json!({"collection": "folder", "path": path})),
-        (None, Some(title), false) => Some(json!({"collection": "show", "title": title})),
-        (None, None, true) => Some(json!({"collection": "library"})),
-        _ => {
-            return Err(usage(
-                "a channel plays one thing: --folder, --show or --everything",
-            ));
-        }
-    };
-    if let Some(plays) = plays {
+    let folder = folder.map(|path| json!({"collection": "folder", "path": path}));
+    let show = args.option("show")?;
+    let show = show.map(|title| json!({"collection": "show", "title": title}));
+    let named = args.option("collection")?.map(collection).transpose()?;
+    let everything = args.has("everything");
+    let everything = everything.then(|| json!({"collection": "library"}));
+    let mut said = [folder, show, named, everything].into_iter().flatten();
+    if let Some(plays) = said.next() {
         wish.insert("plays".to_owned(), plays);
+    }
+    if said.next().is_some() {
+        return Err(usage(
+            "a channel plays one thing: --folder, --show, --collection or --everything",
+        ));
     }
     const ORDERS: &[&str] = &[
         "shuffle",
         "balanced",
         "chronological",
         "season-episode",
+        "custom",
         "random",
         "random-rotation",
         "marathon",
@@ -160,7 +163,8 @@ pub(super) fn plays(channel: &Value) -> String {
     match field(channel, "collection") {
         "folder" => format!("folder {}", field(channel, "path")),
         "show" => format!("show {}", field(channel, "title")),
-        _ => "everything".to_owned(),
+        "library" | "" => "everything".to_owned(),
+        _ => word(channel),
     }
 }
 

@@ -39,7 +39,7 @@ use crate::ffmpeg::Ffmpeg;
 use crate::library::{Ffprobe, Library};
 use crate::metrics::{Findings, Registry, Severity};
 use crate::playout::Playout;
-use crate::store::Store;
+use crate::store::{Store, Today};
 use crate::system::cidr::Cidr;
 use crate::system::interfaces::{Interface, is_link_local};
 use crate::system::origin::{self, OriginConfig};
@@ -143,6 +143,14 @@ fn ranges(configured: &[config::Cidr]) -> Vec<Cidr> {
 }
 
 impl App {
+    /// What searches take as today.
+    pub(crate) fn today(&self) -> Today {
+        Today {
+            now: self.clock.utc(),
+            zone: self.zone.zone.clone(),
+        }
+    }
+
     /// `Unavailable` with the reason while nothing can be planned.
     pub(crate) fn ready(&self) -> Result<()> {
         match &*self

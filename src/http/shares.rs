@@ -89,7 +89,7 @@ impl Shares {
 
     async fn count(&self, app: &Shared, channel: Channel) {
         let library = *app.library.changes().borrow();
-        match Content::of(&app.store, &channel.collection).await {
+        match Content::of(&app.store, &channel.collection, &app.today()).await {
             Ok(content) => {
                 let share = content.share(&channel.format);
                 let known = Known {

@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::error::Result;
 use crate::media::format::{Format, FormatWish, Part, Portion, Treatment};
 use crate::schedule::PlayOrder;
-use crate::store::{Collection, Id, MAX_PAGE, ShapeSum, Store};
+use crate::store::{Collection, Id, MAX_PAGE, Selection, ShapeSum, Store, Today};
 
 /// Shows with fewer episodes than this get no channel of their own.
 const FEWEST_EPISODES: u64 = 4;
@@ -138,16 +138,18 @@ fn percent(copied_ms: i64, length_ms: i64) -> i64 {
 #[derive(Clone, Debug)]
 pub struct Content {
     collection: Collection,
+    selection: Selection,
     shapes: Vec<ShapeSum>,
 }
 
 impl Content {
-    /// Asks the database.
-    pub async fn of(store: &Store, collection: &Collection) -> Result<Self> {
+    /// Asks the database. Errors as of [`Store::selection`].
+    pub async fn of(store: &Store, collection: &Collection, today: &Today) -> Result<Self> {
+        let selection = store.selection(collection, today).await?;
         let mut shapes: Vec<ShapeSum> = Vec::new();
         while shapes.len() < MOST_SHAPES {
             let after = shapes.last().map_or(0, |shape| shape.id);
-            let page = store.shapes(collection, after, MAX_PAGE).await?;
+            let page = store.shapes(&selection, after, MAX_PAGE).await?;
             let is_last = page.len() < MAX_PAGE;
             shapes.extend(page);
             if is_last {
@@ -156,6 +158,7 @@ impl Content {
         }
         Ok(Self {
             collection: collection.clone(),
+            selection,
             shapes,
         })
     }
@@ -243,7 +246,7 @@ impl Content {
     pub async fn name_examples(&self, store: &Store, share: &mut CopyShare) -> Result<()> {
         for exception in &mut share.exceptions {
             let files = store
-                .files_of_shapes(&self.collection, &exception.shapes, 0, EXAMPLES)
+                .files_of_shapes(&self.selection, &exception.shapes, 0, EXAMPLES)
                 .await?;
             exception.examples = files
                 .into_iter()
@@ -270,7 +273,7 @@ impl Content {
             .collect();
         let shapes: Vec<Id> = verdicts.keys().copied().collect();
         let files = store
-            .files_of_shapes(&self.collection, &shapes, after, limit)
+            .files_of_shapes(&self.selection, &shapes, after, limit)
             .await?;
         let named = files.into_iter().filter_map(|(item_id, path, shape)| {
             let verdict = verdicts.get(&shape)?;
@@ -287,8 +290,12 @@ impl Content {
 
 /// Starter channels for what the library holds: everything shuffled, the films, and each show in its order.
 /// Empty when there is nothing to play. Formats are chosen as `wish` says.
-pub async fn starter_channels(store: &Store, wish: &FormatWish) -> Result<Vec<Proposal>> {
-    let everything = Content::of(store, &Collection::Library).await?;
+pub async fn starter_channels(
+    store: &Store,
+    wish: &FormatWish,
+    today: &Today,
+) -> Result<Vec<Proposal>> {
+    let everything = Content::of(store, &Collection::Library, today).await?;
     let items = everything.items();
     if items == 0 {
         return Ok(Vec::new());
@@ -300,13 +307,13 @@ pub async fn starter_channels(store: &Store, wish: &FormatWish) -> Result<Vec<Pr
         // Its path would have to go through JSON, which has no other text.
         && path.to_str().is_some()
     {
-        let content = Content::of(store, &Collection::Folder { path }).await?;
+        let content = Content::of(store, &Collection::Folder { path }, today).await?;
         wanted.push(("Films".to_owned(), PlayOrder::Shuffle, content));
     }
     let room = MOST - wanted.len();
     for show in store.largest_shows(FEWEST_EPISODES, room).await? {
         let title = show.title.clone();
-        let content = Content::of(store, &Collection::Show { title }).await?;
+        let content = Content::of(store, &Collection::Show { title }, today).await?;
         wanted.push((show.title, PlayOrder::SeasonEpisode, content));
     }
     let proposals = wanted.into_iter().map(|(name, order, content)| {

@@ -1,19 +1,25 @@
 //! What programs draw from: read from the database once for all channels of a round, and gone with the round.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use crate::clock::UtcMs;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::schedule::{
-    Catalog, Collection, Content, Contents, History, Ix, Needs, Playable, Program,
+    Catalog, Collection, Content, Contents, History, Ix, Member, Needs, Playable, Playlist,
+    PlaylistEntry, Program, stable_hash,
 };
-use crate::store::{Id, MAX_PAGE, Store};
+use crate::store::{Definition, Definitions, Id, MAX_PAGE, Part, Store, Today};
 
 /// The most places of items that lists of a round take up together, 4 bytes each; lists beyond it are read again for
 /// each channel that wants them.
 const MOST_KEPT: usize = 4 << 20;
+
+/// How deep collections are followed into each other: deeper than any can be made.
+const DEEPEST: usize = 32;
+/// The most entries of a playlist, those of playlists in it included.
+const MOST_ENTRIES: usize = 10_000;
 
 /// What a program draws from.
 pub(super) struct Library {
@@ -53,6 +59,9 @@ impl Library {
 /// The libraries of the channels of a round. Holds every item once.
 pub(super) struct Shelf {
     store: Store,
+    today: Today,
+    /// See [`MOST_KEPT`].
+    pub(super) most_kept: usize,
     held: tokio::sync::Mutex<Held>,
 }
 
@@ -76,22 +85,28 @@ struct Held {
 
 /// What was read.
 struct Stock {
+    definitions: Definitions,
     catalog: Arc<Catalog>,
+    /// Of collections that are not made of others; not of all of them, see [`MOST_KEPT`].
     lists: BTreeMap<Collection, Listed>,
 }
 
-/// What is in a collection, and its hash.
-#[derive(Clone)]
+/// What is in a collection that is not made of others.
+#[derive(Clone, Default)]
 struct Listed {
-    content: Content,
+    items: Arc<[Ix]>,
     hash: u64,
+    /// Why there is nothing.
+    note: Option<String>,
 }
 
 impl Shelf {
     /// An empty one.
-    pub(super) fn new(store: Store) -> Self {
+    pub(super) fn new(store: Store, today: Today) -> Self {
         Self {
             store,
+            today,
+            most_kept: MOST_KEPT,
             held: tokio::sync::Mutex::default(),
         }
     }
@@ -111,31 +126,121 @@ impl Shelf {
         held.want(program, needs);
         let stock = match held.stock.take() {
             Some(stock) => stock,
-            None => read(&self.store, &held.wanted).await?,
+            None => self.read(&held.wanted).await?,
         };
         let stock = held.stock.insert(stock);
-        let mut collections: Vec<_> = program.picks().into_iter().map(|pick| pick.of).collect();
-        collections.sort();
-        collections.dedup();
-        let mut contents = Contents::default();
-        let mut hasher = DefaultHasher::new();
-        for of in collections {
+        let mut assembly = Assembly {
+            definitions: &stock.definitions,
+            lists: BTreeMap::new(),
+            contents: Contents::default(),
+            hasher: DefaultHasher::new(),
+            history: needs.history,
+        };
+        let picked: BTreeSet<_> = program.picks().into_iter().map(|pick| pick.of).collect();
+        for of in leaves(&stock.definitions, &picked) {
             let listed = match stock.lists.get(&of) {
                 Some(listed) => listed.clone(),
                 None => {
-                    let ids = self.store.playable_ids(&of).await?;
-                    listed(&stock.catalog, &ids)
+                    let ids = self.ids(&of, &stock.definitions).await?;
+                    listed(&stock.catalog, ids)
                 }
             };
-            (&of, listed.hash).hash(&mut hasher);
-            contents.put(of, listed.content);
+            assembly.lists.insert(of, listed);
+        }
+        for of in &picked {
+            assembly.put(of);
         }
         Ok(Library {
             catalog: stock.catalog.clone(),
-            contents,
-            fingerprint: format!("{:016x}", hasher.finish()),
-            needs,
+            contents: assembly.contents,
+            fingerprint: format!("{:016x}", assembly.hasher.finish()),
+            needs: Needs {
+                history: assembly.history,
+                ..needs
+            },
         })
+    }
+
+    async fn read(&self, wanted: &BTreeMap<Collection, Depth>) -> Result<Stock> {
+        let definitions = match wanted.keys().all(Collection::is_plain) {
+            true => Definitions::default(),
+            false => self.store.definitions().await?,
+        };
+        let as_deep_as = |least| {
+            let deep = wanted.iter().filter(move |(_, depth)| **depth >= least);
+            leaves(&definitions, deep.map(|(of, _)| of))
+        };
+        let (with_breaks, in_chapters) = (as_deep_as(Depth::Breaks), as_deep_as(Depth::Chapters));
+        let (mut all, mut interrupted, mut divided) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut lists, mut kept) = (Vec::new(), 0);
+        for of in leaves(&definitions, wanted.keys()) {
+            let ids = self.ids(&of, &definitions).await?;
+            if let Ok(ids) = &ids {
+                add(&mut all, ids);
+                if with_breaks.contains(&of) {
+                    add(&mut interrupted, ids);
+                }
+                if in_chapters.contains(&of) {
+                    add(&mut divided, ids);
+                }
+            }
+            let size = ids.as_ref().map_or(0, Vec::len);
+            if kept + size <= self.most_kept {
+                kept += size;
+                lists.push((of, ids));
+            }
+        }
+        let mut items = Vec::with_capacity(all.len());
+        for page in all.chunks(MAX_PAGE) {
+            items.extend(self.store.playables(page).await?);
+        }
+        items.sort_by_key(|item| item.id);
+        for page in interrupted.chunks(MAX_PAGE) {
+            for (id, breaks) in self.store.breaks(page).await? {
+                if let Ok(at) = items.binary_search_by_key(&id, |item| item.id)
+                    && let Some(item) = items.get_mut(at)
+                {
+                    item.breaks = Some(Arc::new(breaks));
+                }
+            }
+        }
+        let of_divided = |item: &&Playable| divided.binary_search(&item.id).is_ok();
+        let chapters: Vec<_> = items
+            .iter()
+            .filter(of_divided)
+            .flat_map(Playable::chapters)
+            .collect();
+        items.extend(chapters);
+        let catalog = Arc::new(Catalog::new(items));
+        let lists = lists.into_iter();
+        let lists = lists.map(|(of, ids)| (of, listed(&catalog, ids))).collect();
+        Ok(Stock {
+            definitions,
+            catalog,
+            lists,
+        })
+    }
+
+    /// The keys of what can be played of a collection; why there is nothing, for people, when it is not there.
+    async fn ids(
+        &self,
+        of: &Collection,
+        definitions: &Definitions,
+    ) -> Result<Result<Vec<Id>, String>> {
+        match self.store.playable_ids(of, definitions, &self.today).await {
+            Ok(ids) if ids.is_empty() && of.name().is_some() => {
+                let name = of.name().unwrap_or_default();
+                Ok(Err(format!(
+                    "nothing in the {} collection \u{201c}{name}\u{201d} can be played",
+                    of.kind()
+                )))
+            }
+            Ok(ids) => Ok(Ok(ids)),
+            Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::Invalid) => {
+                Ok(Err(format!("{e:#}: it counts as empty")))
+            }
+            Err(e) => Err(e),
+        }
     }
 }
 
@@ -157,50 +262,144 @@ impl Held {
     }
 }
 
-async fn read(store: &Store, wanted: &BTreeMap<Collection, Depth>) -> Result<Stock> {
-    let (mut all, mut interrupted, mut divided) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut lists, mut kept) = (Vec::new(), 0);
-    for (of, depth) in wanted {
-        let ids = store.playable_ids(of).await?;
-        add(&mut all, &ids);
-        if *depth >= Depth::Breaks {
-            add(&mut interrupted, &ids);
+/// The collections that are not made of others, of which these are made.
+fn leaves<'a>(
+    definitions: &Definitions,
+    of: impl IntoIterator<Item = &'a Collection>,
+) -> BTreeSet<Collection> {
+    let mut left: Vec<Collection> = of.into_iter().cloned().collect();
+    let (mut seen, mut leaves) = (BTreeSet::new(), BTreeSet::new());
+    while let Some(of) = left.pop() {
+        if !seen.insert(of.clone()) {
+            continue;
         }
-        if *depth == Depth::Chapters {
-            add(&mut divided, &ids);
-        }
-        if kept + ids.len() <= MOST_KEPT {
-            kept += ids.len();
-            lists.push((of.clone(), ids));
+        match made_of(definitions, &of) {
+            Some(definition) => left.extend(definition.parts().into_iter().cloned()),
+            None => drop(leaves.insert(of)),
         }
     }
-    let mut items = Vec::with_capacity(all.len());
-    for page in all.chunks(MAX_PAGE) {
-        items.extend(store.playables(page).await?);
+    leaves
+}
+
+/// What a collection is that is made of others.
+fn made_of<'a>(definitions: &'a Definitions, of: &Collection) -> Option<&'a Definition> {
+    let definition = &definitions.of(of).ok()??.definition;
+    match definition {
+        Definition::Smart { .. } | Definition::Manual => None,
+        Definition::Multi { .. } | Definition::Playlist(_) | Definition::Rerun { .. } => {
+            Some(definition)
+        }
     }
-    items.sort_by_key(|item| item.id);
-    for page in interrupted.chunks(MAX_PAGE) {
-        for (id, breaks) in store.breaks(page).await? {
-            if let Ok(at) = items.binary_search_by_key(&id, |item| item.id)
-                && let Some(item) = items.get_mut(at)
-            {
-                item.breaks = Some(Arc::new(breaks));
+}
+
+/// Puts the contents of a program's collections together.
+struct Assembly<'a> {
+    definitions: &'a Definitions,
+    /// What is in the collections that are not made of others.
+    lists: BTreeMap<Collection, Listed>,
+    contents: Contents,
+    hasher: DefaultHasher,
+    /// Whether what was aired matters.
+    history: bool,
+}
+
+impl Assembly<'_> {
+    fn put(&mut self, of: &Collection) {
+        if self.contents.get(of).is_none() {
+            let content = self.content(of, DEEPEST);
+            self.contents.put(of.clone(), content);
+        }
+    }
+
+    fn content(&mut self, of: &Collection, depth: usize) -> Content {
+        of.hash(&mut self.hasher);
+        let made_of = made_of(self.definitions, of);
+        let (Some(definition), Some(depth)) = (made_of, depth.checked_sub(1)) else {
+            let Some(listed) = self.lists.get_mut(of) else {
+                return Content::Items([].into());
+            };
+            listed.hash.hash(&mut self.hasher);
+            if let Some(note) = listed.note.take() {
+                self.contents.note(note);
+            }
+            return Content::Items(listed.items.clone());
+        };
+        match definition {
+            Definition::Smart { .. } | Definition::Manual => Content::Items([].into()),
+            Definition::Multi { members } => {
+                let mut seen = HashSet::new();
+                let members = members.iter();
+                Content::Multi(
+                    members
+                        .map(|part| self.member(part, depth, &mut seen))
+                        .collect(),
+                )
+            }
+            Definition::Playlist(list) => {
+                let mut entries = Vec::new();
+                self.entries(list, true, depth, &mut entries);
+                for entry in &entries {
+                    self.put(&entry.pick.of);
+                }
+                let list = Playlist {
+                    entries,
+                    shuffled: list.shuffled,
+                };
+                let text = serde_json::to_string(&list).unwrap_or_default();
+                text.hash(&mut self.hasher);
+                Content::Playlist(list)
+            }
+            Definition::Rerun { of: inner } => {
+                self.history = true;
+                Content::Rerun {
+                    of: Box::new(self.content(inner, depth)),
+                    aired: matches!(of, Collection::Rerun { .. }),
+                }
             }
         }
     }
-    let of_divided = |item: &&Playable| divided.binary_search(&item.id).is_ok();
-    let chapters: Vec<_> = items
-        .iter()
-        .filter(of_divided)
-        .flat_map(Playable::chapters)
-        .collect();
-    items.extend(chapters);
-    let catalog = Arc::new(Catalog::new(items));
-    let lists = lists.into_iter();
-    let lists = lists
-        .map(|(of, ids)| (of, listed(&catalog, &ids)))
-        .collect();
-    Ok(Stock { catalog, lists })
+
+    /// A part of a multi-collection. What an earlier one has already is not in it.
+    fn member(&mut self, part: &Part, depth: usize, seen: &mut HashSet<Ix>) -> Member {
+        part.together.hash(&mut self.hasher);
+        let content = self.content(&part.of, depth);
+        let items: Vec<Ix> = content
+            .lists()
+            .into_iter()
+            .flatten()
+            .copied()
+            .filter(|ix| seen.insert(*ix))
+            .collect();
+        Member {
+            key: stable_hash(
+                serde_json::to_string(&part.of)
+                    .unwrap_or_default()
+                    .as_bytes(),
+            ),
+            items: items.into(),
+            together: part.together,
+        }
+    }
+
+    /// The entries of a playlist; of one in it those that stand in its place.
+    fn entries(&self, list: &Playlist, in_guide: bool, depth: usize, to: &mut Vec<PlaylistEntry>) {
+        for entry in &list.entries {
+            let in_guide = in_guide && entry.in_guide;
+            match (
+                made_of(self.definitions, &entry.pick.of),
+                depth.checked_sub(1),
+            ) {
+                (Some(Definition::Playlist(inner)), Some(depth)) => {
+                    self.entries(inner, in_guide, depth, to);
+                }
+                _ if to.len() < MOST_ENTRIES => to.push(PlaylistEntry {
+                    in_guide,
+                    ..entry.clone()
+                }),
+                _ => {}
+            }
+        }
+    }
 }
 
 /// Adds keys to a sorted list of them.
@@ -211,15 +410,20 @@ fn add(to: &mut Vec<Id>, ids: &[Id]) {
 }
 
 /// The items of these keys that are still there.
-fn listed(catalog: &Catalog, ids: &[Id]) -> Listed {
+fn listed(catalog: &Catalog, ids: Result<Vec<Id>, String>) -> Listed {
+    let (ids, note) = match ids {
+        Ok(ids) => (ids, None),
+        Err(why) => (Vec::new(), Some(why)),
+    };
     let items: Arc<[Ix]> = ids.iter().filter_map(|id| catalog.find(*id)).collect();
     let mut hasher = DefaultHasher::new();
     for item in items.iter().filter_map(|ix| catalog.get(*ix)) {
         hash(item, &mut hasher);
     }
     Listed {
-        content: Content::Items(items),
+        items,
         hash: hasher.finish(),
+        note,
     }
 }
 

@@ -26,7 +26,7 @@ use tokio::sync::{Notify, watch};
 use crate::clock::{SharedClock, UtcMs};
 use crate::error::{Error, ErrorKind, Result};
 use crate::schedule::{Program, TimeOfDay, Wall};
-use crate::store::{Channel, Entry, Id, Store};
+use crate::store::{Channel, Entry, Id, Store, Today};
 use library::Shelf;
 
 pub use preview::{Preview, PreviewEntry, one_line};
@@ -171,7 +171,7 @@ impl Playout {
             Mode::Refresh => extend::Want::Anew,
             Mode::Reset => extend::Want::Reset,
         };
-        let shelf = Shelf::new(self.0.store.clone());
+        let shelf = self.shelf();
         self.work(channel, want, shelf.into()).await
     }
 
@@ -343,7 +343,7 @@ impl Playout {
             }
         };
         // What is asked for is read once for all; what comes up meanwhile is dealt with by the next round.
-        let shelf = Arc::new(Shelf::new(self.0.store.clone()));
+        let shelf = Arc::new(self.shelf());
         for channel in channels.iter().filter(|c| c.mirror.is_none()) {
             let due = want != extend::Want::Ahead || self.is_due(channel.id).await.unwrap_or(true);
             if due {
@@ -436,6 +436,12 @@ impl Playout {
             .unwrap_or_else(|e| Err(internal("planning failed", e)));
         *lock(&live.failure) = done.as_ref().err().map(|e| format!("{e:#}"));
         done
+    }
+
+    /// To read what channels draw from.
+    fn shelf(&self) -> Shelf {
+        let (now, zone) = (self.0.clock.utc(), self.zone());
+        Shelf::new(self.0.store.clone(), Today { now, zone })
     }
 
     async fn ground(&self, channel: Id) -> Result<extend::Ground> {

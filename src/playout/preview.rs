@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::extend::{Want, plan};
-use super::library::Shelf;
 use super::{DAY_MS, Playout};
 use crate::clock::UtcMs;
 use crate::error::Result;
@@ -103,7 +102,7 @@ impl Playout {
         let mut ground = self.ground(channel.id).await?;
         ground.horizon_ms = i64::from(days.max(1)) * DAY_MS;
         let (now, until) = (ground.now, ground.now.plus(ground.horizon_ms));
-        let shelf = Shelf::new(store.clone());
+        let shelf = self.shelf();
         let plan = plan(store, channel, &ground, Want::Anew, &shelf).await?;
         let plan = plan.unwrap_or_default();
         let mut old: Vec<Entry> = Vec::new();

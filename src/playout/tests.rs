@@ -78,7 +78,8 @@ impl Station {
                 ..Metadata::default()
             },
         });
-        let found = self.store.upsert_items(self.root, found.collect(), NOW);
+        let now = self.clock.utc();
+        let found = self.store.upsert_items(self.root, found.collect(), now);
         let ids = found.await.unwrap().into_iter().map(Scanned::id).collect();
         for due in self.store.items_to_probe(0, 1000, false).await.unwrap() {
             let probe = Probe {

@@ -107,7 +107,7 @@ impl Playout {
         let mut channels = store.channels().await?;
         // A loop knows nothing of the time of day.
         channels.retain(|channel| !matches!(channel.program(), Program::Loop(_)));
-        let shelf = Shelf::new(store.clone());
+        let shelf = self.shelf();
         for channel in &channels {
             shelf.want(&channel.program()).await;
         }

@@ -13,7 +13,7 @@ use super::warning::Skipped;
 
 /// A collection, as programs name it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(tag = "collection", rename_all = "lowercase")]
+#[serde(tag = "collection", rename_all = "kebab-case")]
 pub enum Collection {
     /// Every playable item.
     Library,
@@ -27,6 +27,79 @@ pub enum Collection {
         /// Its title.
         title: String,
     },
+    /// What a query finds, see [`super::query`].
+    Search {
+        /// It.
+        query: String,
+    },
+    /// The smart collection of a name.
+    Smart {
+        /// It.
+        name: String,
+    },
+    /// The manual collection of a name.
+    Manual {
+        /// It.
+        name: String,
+    },
+    /// The multi-collection of a name.
+    Multi {
+        /// It.
+        name: String,
+    },
+    /// The playlist of a name.
+    Playlist {
+        /// It.
+        name: String,
+    },
+    /// Of the rerun collection of a name, what the channel has not aired before.
+    FirstRun {
+        /// It.
+        name: String,
+    },
+    /// Of the rerun collection of a name, what the channel has aired before.
+    Rerun {
+        /// It.
+        name: String,
+    },
+}
+
+impl Collection {
+    /// The word for what kind of collection it is.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Library => "library",
+            Self::Folder { .. } => "folder",
+            Self::Show { .. } => "show",
+            Self::Search { .. } => "search",
+            Self::Smart { .. } => "smart",
+            Self::Manual { .. } => "manual",
+            Self::Multi { .. } => "multi",
+            Self::Playlist { .. } => "playlist",
+            Self::FirstRun { .. } | Self::Rerun { .. } => "rerun",
+        }
+    }
+
+    /// Whether it says itself what it is: what names others, by name or in a query, does not.
+    pub fn is_plain(&self) -> bool {
+        matches!(
+            self,
+            Self::Library | Self::Folder { .. } | Self::Show { .. }
+        )
+    }
+
+    /// The name that it was given; `None` for what has none.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Library | Self::Folder { .. } | Self::Show { .. } | Self::Search { .. } => None,
+            Self::Smart { name }
+            | Self::Manual { name }
+            | Self::Multi { name }
+            | Self::Playlist { name }
+            | Self::FirstRun { name }
+            | Self::Rerun { name } => Some(name),
+        }
+    }
 }
 
 /// What a rule draws from, and how.
@@ -136,23 +209,30 @@ pub struct Member {
 }
 
 /// A playlist.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Playlist {
     /// What comes after what.
     pub entries: Vec<PlaylistEntry>,
     /// Whether the entries are shuffled for each pass.
+    #[serde(default)]
     pub shuffled: bool,
 }
 
 /// An entry of a playlist.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlaylistEntry {
     /// From what. Entries with equal picks share one place.
     pub pick: Pick,
     /// How much of it.
+    #[serde(default)]
     pub take: Take,
     /// Whether the guide shows it as a programme.
+    #[serde(default = "yes")]
     pub in_guide: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// How many items are taken before the next thing comes.
@@ -163,6 +243,12 @@ pub enum Take {
     All,
     /// So many.
     Count(u32),
+}
+
+impl Default for Take {
+    fn default() -> Self {
+        Self::Count(1)
+    }
 }
 
 /// What is in the collections of a program.

@@ -14,7 +14,7 @@ use crate::media::{AudioCodec, Format, PictureRate, PictureSize, VideoCodec};
 use crate::schedule::PlayOrder;
 
 const COLUMNS: &str = "id, number, name, group_name, video, audio, audio_rate_hz, audio_channels, collection, \
-                       collection_path, collection_show, play_order, seed, timeline_version, created_ms, \
+                       collection_path, collection_text, play_order, seed, timeline_version, created_ms, \
                        loose_audio, picture_size, picture_rate, program, mux_rate_kbit, progress, behind_ms, watched_to_ms, mirror_of, mirror_offset_ms";
 
 impl Store {
@@ -23,11 +23,11 @@ impl Store {
         let c = channel;
         self.write(move |db| {
             let checked = Checked::new(&c.number, &c.name)?;
-            let (word, path, show) = split(&c.collection);
+            let (word, path, text) = split(&c.collection);
             db.query_row(
                 &format!(
                     "INSERT INTO channels (number, number_hundredths, name, group_name, video, audio, audio_rate_hz, \
-                     audio_channels, collection, collection_path, collection_show, play_order, seed, created_ms, \
+                     audio_channels, collection, collection_path, collection_text, play_order, seed, created_ms, \
                      loose_audio, picture_size, picture_rate, mux_rate_kbit) \
                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18) RETURNING {COLUMNS}"
                 ),
@@ -42,7 +42,7 @@ impl Store {
                     c.format.audio_channels,
                     word,
                     path,
-                    show,
+                    text,
                     c.order.word(),
                     c.seed.cast_signed(),
                     now.0,
@@ -66,7 +66,7 @@ impl Store {
         let now = self.0.clock.utc();
         self.write(move |db| {
             let checked = Checked::new(&c.number, &c.name)?;
-            let (word, path, show) = split(&c.collection);
+            let (word, path, text) = split(&c.collection);
             let program = c.program.as_ref().map(serde_json::to_string).transpose();
             let program = program.map_err(|e| {
                 Error::with_source(ErrorKind::Internal, "writing a program down".to_owned(), e)
@@ -77,7 +77,7 @@ impl Store {
                 &format!(
                     "UPDATE channels SET number = ?2, number_hundredths = ?3, name = ?4, group_name = ?5, video = ?6, \
                      audio = ?7, audio_rate_hz = ?8, audio_channels = ?9, collection = ?10, collection_path = ?11, \
-                     collection_show = ?12, play_order = ?13, seed = ?14, loose_audio = ?15, picture_size = ?16, \
+                     collection_text = ?12, play_order = ?13, seed = ?14, loose_audio = ?15, picture_size = ?16, \
                      picture_rate = ?17, program = iif(?20, program, ?18), mux_rate_kbit = ?19, timeline_version = timeline_version + 1 \
                      WHERE id = ?1 RETURNING {COLUMNS}"
                 ),
@@ -93,7 +93,7 @@ impl Store {
                     c.format.audio_channels,
                     word,
                     path,
-                    show,
+                    text,
                     c.order.word(),
                     c.seed.cast_signed(),
                     c.format.loose_audio,
@@ -215,7 +215,34 @@ pub(super) fn split(collection: &Collection) -> (&'static str, Option<&[u8]>, Op
         Collection::Library => ("library", None, None),
         Collection::Folder { path } => ("folder", Some(path_bytes(path)), None),
         Collection::Show { title } => ("show", None, Some(title.trim())),
+        Collection::Search { query } => ("search", None, Some(query.trim())),
+        Collection::Smart { name } => ("smart", None, Some(name.trim())),
+        Collection::Manual { name } => ("manual", None, Some(name.trim())),
+        Collection::Multi { name } => ("multi", None, Some(name.trim())),
+        Collection::Playlist { name } => ("playlist", None, Some(name.trim())),
+        Collection::FirstRun { name } => ("first-run", None, Some(name.trim())),
+        Collection::Rerun { name } => ("rerun", None, Some(name.trim())),
     }
+}
+
+/// The collection of three columns from `at` on.
+fn joined(row: &Row<'_>, at: usize) -> rusqlite::Result<Collection> {
+    let word: String = row.get(at)?;
+    let path = || path_of(row, at + 1);
+    let text = || row.get(at + 2);
+    Ok(match word.as_str() {
+        "library" => Collection::Library,
+        "folder" => Collection::Folder { path: path()? },
+        "show" => Collection::Show { title: text()? },
+        "search" => Collection::Search { query: text()? },
+        "smart" => Collection::Smart { name: text()? },
+        "manual" => Collection::Manual { name: text()? },
+        "multi" => Collection::Multi { name: text()? },
+        "playlist" => Collection::Playlist { name: text()? },
+        "first-run" => Collection::FirstRun { name: text()? },
+        "rerun" => Collection::Rerun { name: text()? },
+        _ => return Err(bad_value(at, format!("unknown word \"{word}\""))),
+    })
 }
 
 pub(super) fn by(db: &Connection, column: &str, value: i64) -> Result<Option<Channel>> {
@@ -229,7 +256,6 @@ pub(super) fn by(db: &Connection, column: &str, value: i64) -> Result<Option<Cha
 }
 
 fn channel_of(row: &Row<'_>) -> rusqlite::Result<Channel> {
-    let collection: String = row.get(8)?;
     // One damaged program must not hide all channels.
     let program: Option<String> = row.get(18)?;
     let program = program.map(|json| serde_json::from_str(&json)).transpose();
@@ -251,16 +277,7 @@ fn channel_of(row: &Row<'_>) -> rusqlite::Result<Channel> {
             size: parsed(row, 16, PictureSize::parse)?,
             rate: parsed(row, 17, PictureRate::parse)?,
         },
-        collection: match collection.as_str() {
-            "library" => Collection::Library,
-            "folder" => Collection::Folder {
-                path: path_of(row, 9)?,
-            },
-            "show" => Collection::Show {
-                title: row.get(10)?,
-            },
-            word => return Err(bad_value(8, format!("unknown word \"{word}\""))),
-        },
+        collection: joined(row, 8)?,
         order: PlayOrder::of(row, 11)?,
         seed: row.get::<_, i64>(12)?.cast_unsigned(),
         timeline_version: count_of(row, 13)?,

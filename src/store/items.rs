@@ -9,9 +9,8 @@ use super::convert::{
     METADATA, Word, bad_value, count_of, maybe_moment_of, metadata_of, moment_of, path_bytes,
     path_of, range_below, signed, trimmed,
 };
-use super::playables::condition;
 use super::{
-    Collection, Id, Item, ItemCounts, ItemFile, MAX_PAGE, ProbeState, Scanned, ScannedItem, Show,
+    Id, Item, ItemCounts, ItemFile, MAX_PAGE, ProbeState, Scanned, ScannedItem, Selection, Show,
     Store, ToProbe, fail, shapes, timeline, writer,
 };
 use crate::clock::UtcMs;
@@ -62,36 +61,32 @@ impl Store {
             .await
     }
 
-    /// Items of a collection with keys above `after`, at most `limit` (and [`MAX_PAGE`]), playable or not.
-    pub async fn items_in(
-        &self,
-        collection: &Collection,
-        after: Id,
-        limit: usize,
-    ) -> Result<Vec<Item>> {
-        let (filter, values) = condition(collection);
-        self.items_where(filter, values, after, limit).await
+    /// Items of a selection with keys above `after`, at most `limit` (and [`MAX_PAGE`]), playable or not.
+    pub async fn items_in(&self, of: &Selection, after: Id, limit: usize) -> Result<Vec<Item>> {
+        let Selection { filter, values } = of.clone();
+        self.items_where(&filter, values, after, limit).await
     }
 
     pub(super) async fn items_where(
         &self,
-        filter: &'static str,
+        filter: &str,
         mut values: Vec<Value>,
         after: Id,
         limit: usize,
     ) -> Result<Vec<Item>> {
         values.push(Value::Integer(after));
         values.push(page(limit));
+        let sql = format!(
+            "SELECT {FIRST_COLUMNS}, {METADATA} FROM items WHERE {filter} AND id > ? ORDER BY id LIMIT ?"
+        );
         self.read(move |db| {
-            db.prepare(&format!(
-                "SELECT {FIRST_COLUMNS}, {METADATA} FROM items WHERE {filter} AND id > ? ORDER BY id LIMIT ?"
-            ))
-            .and_then(|mut statement| {
-                statement
-                    .query_map(params_from_iter(values), item_of)?
-                    .collect()
-            })
-            .map_err(|e| fail::sql("listing items", e))
+            db.prepare(&sql)
+                .and_then(|mut statement| {
+                    statement
+                        .query_map(params_from_iter(values), item_of)?
+                        .collect()
+                })
+                .map_err(|e| fail::sql("listing items", e))
         })
         .await
     }

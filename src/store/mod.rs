@@ -7,6 +7,7 @@
 mod channels;
 mod collections;
 mod convert;
+mod definitions;
 mod fail;
 mod items;
 mod meta;
@@ -42,7 +43,8 @@ use crate::clock::SharedClock;
 use crate::error::{Error, ErrorKind, Result};
 use pulse::Pulse;
 
-pub use collections::SmartCollection;
+pub use collections::ManualMember;
+pub use definitions::{Definition, Definitions, NamedCollection, Part, Selection};
 pub use open::{DATABASE_FILE, LOCK_FILE, OpenStore, lies_on_network};
 pub use plans::{Gap, GapKind, NewPlan, PlanWarning};
 pub use rows::*;

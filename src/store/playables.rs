@@ -3,29 +3,57 @@
 use rusqlite::types::Value;
 use rusqlite::{Row, params_from_iter};
 
-use super::convert::{moment_of, range_below};
+use super::convert::moment_of;
+use super::definitions::{MEMBERS, MEMBERS_PARAMETERS};
 use super::items::{PLAYABLE, keys, probe_of};
-use super::{Collection, Id, Store, fail};
+use super::{Collection, Definitions, Id, Store, Today, fail};
 use crate::clock::UtcMs;
 use crate::error::Result;
 use crate::media::Ticks90k;
 use crate::schedule::{Aired, Breaks, History, Playable};
 
 impl Store {
-    /// The keys of what a channel of this collection can play: of everything that is understood and not missing, in
-    /// order.
-    pub async fn playable_ids(&self, collection: &Collection) -> Result<Vec<Id>> {
-        let (filter, values) = condition(collection);
+    /// The keys of what a channel of this collection can play: of everything that is understood and not missing, in the
+    /// order that the collection itself has. Of what is several collections in one, in no order. Errors as of
+    /// [`Store::selection`].
+    pub async fn playable_ids(
+        &self,
+        of: &Collection,
+        definitions: &Definitions,
+        today: &Today,
+    ) -> Result<Vec<Id>> {
+        let (sql, values) = match (of, definitions.of(of)?) {
+            (Collection::Manual { .. }, Some(found)) => (
+                format!(
+                    "SELECT items.id FROM (SELECT id, min(place) AS place, season, episode, path FROM ({MEMBERS}) GROUP BY id) \
+                     AS member JOIN items ON items.id = member.id WHERE {PLAYABLE} ORDER BY member.place, \
+                     member.season = 0, member.season, member.episode, member.path, items.id"
+                ),
+                vec![Value::Integer(found.id); MEMBERS_PARAMETERS],
+            ),
+            _ => {
+                let chosen = definitions.selection(of, today)?;
+                let index = match of {
+                    Collection::Smart { .. } | Collection::Search { .. } => {
+                        "INDEXED BY items_facts"
+                    }
+                    _ => "",
+                };
+                let filter = chosen.filter;
+                let sql = format!(
+                    "SELECT id FROM items {index} WHERE {filter} AND {PLAYABLE} ORDER BY id"
+                );
+                (sql, chosen.values)
+            }
+        };
         self.read(move |db| {
-            db.prepare(&format!(
-                "SELECT id FROM items WHERE {filter} AND {PLAYABLE} ORDER BY id"
-            ))
-            .and_then(|mut statement| {
-                statement
-                    .query_map(params_from_iter(values), |row| row.get(0))?
-                    .collect()
-            })
-            .map_err(|e| fail::sql("listing what a channel can play", e))
+            db.prepare(&sql)
+                .and_then(|mut statement| {
+                    statement
+                        .query_map(params_from_iter(values), |row| row.get(0))?
+                        .collect()
+                })
+                .map_err(|e| fail::sql("listing what a channel can play", e))
         })
         .await
     }
@@ -99,24 +127,6 @@ impl Store {
             .map_err(|e| fail::sql("reading what a channel has aired", e))
         })
         .await
-    }
-}
-
-/// The condition of a collection, with nameless parameters, and their values.
-pub(super) fn condition(collection: &Collection) -> (&'static str, Vec<Value>) {
-    match collection {
-        Collection::Library => ("TRUE", Vec::new()),
-        Collection::Folder { path } => {
-            let (from, to) = range_below(path);
-            (
-                "path >= ? AND path < ?",
-                vec![Value::Blob(from), Value::Blob(to)],
-            )
-        }
-        Collection::Show { title } => (
-            "show = ? COLLATE NOCASE",
-            vec![Value::Text(title.trim().to_owned())],
-        ),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Searches: queries to SQL, and what they find.
 
-mod sql;
+pub(super) mod sql;
 
 use rusqlite::params_from_iter;
 use rusqlite::types::Value;

@@ -8,8 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 
 use super::convert::{count_of, path_of, range_below};
 use super::items::{PLAYABLE, page, probe_of};
-use super::playables::condition;
-use super::{Collection, Id, ShapeSum, Show, Store, fail};
+use super::{Id, Selection, ShapeSum, Show, Store, fail};
 use crate::error::Result;
 
 /// The key of a shape, which is made when there is none.
@@ -39,15 +38,10 @@ pub(super) fn forget_unused(db: &Connection) -> rusqlite::Result<()> {
 }
 
 impl Store {
-    /// The shapes of what [`Store::playable_ids`] yields, those with keys above `after`, at most `limit` (and
+    /// The shapes of what channels can play of a selection, those with keys above `after`, at most `limit` (and
     /// [`super::MAX_PAGE`]).
-    pub async fn shapes(
-        &self,
-        collection: &Collection,
-        after: Id,
-        limit: usize,
-    ) -> Result<Vec<ShapeSum>> {
-        let (filter, mut values) = condition(collection);
+    pub async fn shapes(&self, of: &Selection, after: Id, limit: usize) -> Result<Vec<ShapeSum>> {
+        let Selection { filter, mut values } = of.clone();
         values.push(Value::Integer(after));
         values.push(page(limit));
         self.read(move |db| {
@@ -75,16 +69,16 @@ impl Store {
         .await
     }
 
-    /// Files of these shapes among what [`Store::playable_ids`] yields, with the key of the shape of each: those with
+    /// Files of these shapes among what channels can play of a selection, with the key of the shape of each: those with
     /// keys above `after`, at most `limit` (and [`super::MAX_PAGE`]).
     pub async fn files_of_shapes(
         &self,
-        collection: &Collection,
+        of: &Selection,
         shapes: &[Id],
         after: Id,
         limit: usize,
     ) -> Result<Vec<(Id, PathBuf, Id)>> {
-        let (filter, mut values) = condition(collection);
+        let Selection { filter, mut values } = of.clone();
         let keys: Vec<String> = shapes.iter().map(Id::to_string).collect();
         values.push(Value::Text(format!("[{}]", keys.join(","))));
         values.push(Value::Integer(after));

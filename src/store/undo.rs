@@ -121,7 +121,7 @@ impl Store {
             let run = || {
                 db.execute("DELETE FROM past_programs WHERE id = ?1", [id])?;
                 db.execute(
-                    "UPDATE channels SET collection = ?2, collection_path = ?3, collection_show = ?4, \
+                    "UPDATE channels SET collection = ?2, collection_path = ?3, collection_text = ?4, \
                      play_order = ?5, program = ?6, timeline_version = timeline_version + 1 WHERE id = ?1",
                     params![channel, word, path, show, past.order.word(), past.program],
                 )

@@ -132,7 +132,7 @@ async fn detail(app: &App, channel: Channel) -> Result<Reply> {
         Some(mirror) => app.store.channel(mirror.of).await?,
         None => channel.clone(),
     };
-    let content = Content::of(&app.store, &source.collection).await?;
+    let content = Content::of(&app.store, &source.collection, &app.today()).await?;
     let mut share = content.share(&channel.format);
     content.name_examples(&app.store, &mut share).await?;
     Ok(json(&Detail {
@@ -152,7 +152,7 @@ pub(in crate::http) async fn exceptions(call: Call) -> Result<Reply> {
         Some(Ok(after)) => after,
         Some(Err(_)) => bail!(Usage, "after is the id of the last item of the page before"),
     };
-    let content = Content::of(store, &channel.collection).await?;
+    let content = Content::of(store, &channel.collection, &call.app.today()).await?;
     let page = content.not_copied(store, &channel.format, after, MAX_PAGE);
     Ok(json(&page.await?))
 }
@@ -261,7 +261,7 @@ pub(in crate::http) async fn add(call: Call) -> Result<Reply> {
     let format_wish = wish.format();
     let collection = wish.plays.unwrap_or(Collection::Library);
     known(app, &collection).await?;
-    let content = Content::of(&app.store, &collection).await?;
+    let content = Content::of(&app.store, &collection, &app.today()).await?;
     let format = match &mirror {
         Some((source, _)) => content.changed(source.format, &format_wish),
         None => content.propose(&format_wish),
@@ -281,9 +281,12 @@ pub(in crate::http) async fn add(call: Call) -> Result<Reply> {
             .unwrap_or(path.as_os_str())
             .to_string_lossy()
             .into_owned(),
+        Collection::Search { query } => query.clone(),
+        named => named.name().unwrap_or_default().to_owned(),
     });
     let order = wish.order.unwrap_or(match collection {
         Collection::Show { .. } => PlayOrder::SeasonEpisode,
+        Collection::Manual { .. } | Collection::Playlist { .. } => PlayOrder::Custom,
         _ => PlayOrder::Shuffle,
     });
     let new = NewChannel {
@@ -350,7 +353,8 @@ pub(super) async fn known(app: &App, collection: &Collection) -> Result<()> {
             }
         }
         Collection::Show { title } => {
-            if !app.store.items_in(collection, 0, 1).await?.is_empty() {
+            let episodes = app.store.selection(collection, &app.today()).await?;
+            if !app.store.items_in(&episodes, 0, 1).await?.is_empty() {
                 return Ok(());
             }
             let shows = app.store.shows("", MAX_PAGE).await?;
@@ -362,6 +366,8 @@ pub(super) async fn known(app: &App, collection: &Collection) -> Result<()> {
                 hint.unwrap_or_default()
             );
         }
+        // Those may be empty for now, but they must be there.
+        _ => drop(app.store.selection(collection, &app.today()).await?),
     }
     Ok(())
 }
@@ -411,7 +417,7 @@ pub(in crate::http) async fn set(call: Call) -> Result<Reply> {
     let format_wish = wish.format();
     if format_wish != FormatWish::default() {
         let collection = wish.plays.as_ref().unwrap_or(&channel.collection);
-        let content = Content::of(&app.store, collection).await?;
+        let content = Content::of(&app.store, collection, &app.today()).await?;
         let format = content.changed(channel.format, &format_wish);
         if format != channel.format {
             can_be_made(&format)?;
@@ -467,7 +473,8 @@ pub(in crate::http) async fn propose(call: Call) -> Result<Reply> {
         },
         ..FormatWish::default()
     };
-    let proposed = proposals::starter_channels(&call.app.store, &wish);
+    let today = call.app.today();
+    let proposed = proposals::starter_channels(&call.app.store, &wish, &today);
     Ok(json(&proposed.await?))
 }
 

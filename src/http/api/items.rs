@@ -7,7 +7,7 @@ use crate::bail;
 use crate::error::Result;
 use crate::guide::{ItemKind, Metadata};
 use crate::schedule::query;
-use crate::store::{Id, Item, MAX_PAGE, Today};
+use crate::store::{Id, Item, MAX_PAGE};
 
 /// An item as programs read it.
 #[derive(Serialize)]
@@ -43,10 +43,7 @@ pub(in crate::http) async fn find(call: Call) -> Result<Reply> {
         .store
         .with_smart_collections(query::parse(call.query.get("query").unwrap_or("*:*"))?)
         .await?;
-    let today = Today {
-        now: app.clock.utc(),
-        zone: app.zone.zone.clone(),
-    };
+    let today = app.today();
     let ids = app
         .store
         .search(&query, &today, false, after, limit)

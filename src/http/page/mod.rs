@@ -305,6 +305,13 @@ fn channel_row(app: &App, channel: View) -> ChannelRow {
             Some(name) => format!("Folder {}", name.to_string_lossy()),
             None => path.to_string_lossy().into_owned(),
         },
+        Collection::Search { query } => query.clone(),
+        Collection::FirstRun { name } => format!("{name}, what was not on yet"),
+        Collection::Rerun { name } => format!("{name}, what was on before"),
+        Collection::Smart { name }
+        | Collection::Manual { name }
+        | Collection::Multi { name }
+        | Collection::Playlist { name } => name.clone(),
     };
     let order = match channel.order {
         PlayOrder::Shuffle => "shuffled",

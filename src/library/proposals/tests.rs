@@ -8,6 +8,13 @@ use crate::store::OpenStore;
 
 const MINUTE: i64 = 60_000;
 
+fn today() -> Today {
+    Today {
+        now: UtcMs(0),
+        zone: jiff::tz::TimeZone::UTC,
+    }
+}
+
 /// A minute of H.264 or HEVC with AAC or DTS, in sizes as different as those of films are.
 fn probe(n: i64) -> Probe {
     let (video, dts) = match n % 10 {
@@ -56,7 +63,9 @@ async fn store(dir: &tempfile::TempDir, items: i64) -> Store {
 async fn the_price_says_what_is_copied_what_not_and_what_else_there_is() {
     let dir = tempfile::tempdir().unwrap();
     let store = store(&dir, 100).await;
-    let content = Content::of(&store, &Collection::Library).await.unwrap();
+    let content = Content::of(&store, &Collection::Library, &today())
+        .await
+        .unwrap();
     let format = content.propose(&FormatWish::default());
     assert_eq!(format, Format::DEFAULT);
     let mut share = content.share(&format);
@@ -136,15 +145,16 @@ async fn ten_thousand_items_are_priced_by_a_few_questions_and_rows_and_no_probe_
     const ITEMS: i64 = 10_000;
     let dir = tempfile::tempdir().unwrap();
     let store = store(&dir, ITEMS).await;
-    let rows = store
-        .shapes(&Collection::Library, 0, MAX_PAGE)
-        .await
-        .unwrap();
+    let everything = store.selection(&Collection::Library, &today()).await;
+    let everything = everything.unwrap();
+    let rows = store.shapes(&everything, 0, MAX_PAGE).await.unwrap();
     // Three kinds in seven sizes.
     assert_eq!(rows.len(), 21);
     assert_eq!(rows.iter().map(|row| row.items).sum::<u64>(), ITEMS as u64);
     let before = store.questions();
-    let content = Content::of(&store, &Collection::Library).await.unwrap();
+    let content = Content::of(&store, &Collection::Library, &today())
+        .await
+        .unwrap();
     let mut share = content.share(&Format::DEFAULT);
     content.name_examples(&store, &mut share).await.unwrap();
     content.alternatives(&Format::DEFAULT);
@@ -152,7 +162,7 @@ async fn ten_thousand_items_are_priced_by_a_few_questions_and_rows_and_no_probe_
     assert_eq!(store.questions() - before, 3);
     assert_eq!((share.items, share.percent()), (ITEMS as u64, 40));
     let before = store.questions();
-    let proposals = starter_channels(&store, &FormatWish::default())
+    let proposals = starter_channels(&store, &FormatWish::default(), &today())
         .await
         .unwrap();
     let names: Vec<_> = proposals.iter().map(|p| p.name.as_str()).collect();
@@ -171,8 +181,10 @@ async fn nothing_is_proposed_for_an_empty_library() {
     let dir = tempfile::tempdir().unwrap();
     let store = store(&dir, 0).await;
     let wish = FormatWish::default();
-    assert_eq!(starter_channels(&store, &wish).await.unwrap(), []);
-    let content = Content::of(&store, &Collection::Library).await.unwrap();
+    assert_eq!(starter_channels(&store, &wish, &today()).await.unwrap(), []);
+    let content = Content::of(&store, &Collection::Library, &today())
+        .await
+        .unwrap();
     assert_eq!(content.share(&Format::DEFAULT).percent(), 100);
     assert_eq!(content.alternatives(&Format::DEFAULT), []);
     store.close().await;

@@ -48,7 +48,7 @@ enum Place {
 const RELEASED: &str = "coalesce(CAST(replace(date, '-', '') AS INTEGER), year * 10000)";
 
 /// The condition, and the values of its parameters.
-pub(super) fn condition(query: &Query, today: &Today) -> Result<(String, Vec<Value>)> {
+pub(in crate::store) fn condition(query: &Query, today: &Today) -> Result<(String, Vec<Value>)> {
     let mut parts = Vec::new();
     for view in [View::Item, View::Season, View::Show] {
         let guard = match view {

@@ -1,5 +1,6 @@
 //! What the writer and the tables keep to. Failures from outside (crash, disk, owner) are in `tests/store.rs`.
 
+mod collections;
 mod library;
 mod search;
 mod shapes;
@@ -16,6 +17,14 @@ use crate::media::{AudioCodec, Format, Probe, Ticks90k, VideoCodec};
 use crate::schedule::{PlayOrder, Role};
 
 const NOW: UtcMs = UtcMs(1_700_000_000_000);
+
+/// 2023-11-14 22:13:20 UTC, which is 2023-11-15 in Berlin's next hour but one.
+fn today() -> Today {
+    Today {
+        now: NOW,
+        zone: jiff::tz::TimeZone::get("Europe/Berlin").unwrap(),
+    }
+}
 
 struct Fixture {
     _dir: tempfile::TempDir,
@@ -39,6 +48,15 @@ async fn fixture() -> Fixture {
         _dir: dir,
         store,
         root,
+    }
+}
+
+impl Fixture {
+    async fn playable_ids(&self, of: &Collection) -> Vec<Id> {
+        let definitions = self.store.definitions().await.unwrap();
+        let today = today();
+        let ids = self.store.playable_ids(of, &definitions, &today);
+        ids.await.unwrap()
     }
 }
 
@@ -121,15 +139,7 @@ impl Store {
                         }
                     };
                     let (start, end) = (probe.start.0, probe.end.0);
-                    insert.execute(rusqlite::params![
-                        root,
-                        path.into_bytes(),
-                        kind,
-                        show,
-                        start,
-                        end,
-                        shape
-                    ])?;
+                    insert.execute(rusqlite::params![root, path.into_bytes(), kind, show, start, end, shape])?;
                 }
                 Ok(())
             };

@@ -4,14 +4,6 @@ use super::*;
 use crate::guide::{Facet, Facets};
 use crate::schedule::query::{expand, parse};
 
-/// 2023-11-14 22:13:20 UTC, which is 2023-11-15 in Berlin's next hour but one.
-fn today() -> Today {
-    Today {
-        now: NOW,
-        zone: jiff::tz::TimeZone::get("Europe/Berlin").unwrap(),
-    }
-}
-
 fn facets(pairs: &[(Facet, &str)]) -> Facets {
     let mut facets = Facets::default();
     for (facet, value) in pairs {
@@ -310,8 +302,12 @@ async fn searches_by_facts_read_the_index_alone() {
 #[tokio::test]
 async fn smart_collections_are_kept_by_name_and_never_go_round_in_circles() {
     let f = library().await;
-    let set = async |name: &str, query: &str| f.store.set_smart_collection(name, query, NOW).await;
-    let said = |result: Result<SmartCollection>| result.unwrap_err().to_string();
+    let set = async |name: &str, query: &str| {
+        let query = query.to_owned();
+        let smart = Definition::Smart { query };
+        f.store.set_collection(name, smart, NOW).await
+    };
+    let said = |result: Result<NamedCollection>| result.unwrap_err().to_string();
     set("Old", "release_date:[* TO 1999]").await.unwrap();
     set("Old horror", "smart_collection:old AND genre:horror")
         .await
