@@ -498,6 +498,19 @@ fn search_query() {
 }
 
 #[test]
+fn sequential_yaml() {
+    let seeds = [
+        "import: [a.yml]\ncontent:\n- show: Bees\n  key: A\n  order: shuffle\nplayout:\n- count: 2 * count\n  content: A\n- repeat: true\n",
+        "content: [{library: , key: &k A, order: marathon, group_by: show}]\nsequence:\n- key: S\n  items: &i\n  - &c {duration: 1h 30m, content: *k}\n  - *c\nplayout: *i\n",
+        "reset:\n- wait_until: \"6:00 PM\"\n  rewind_on_reset: true\nplayout:\n- pre_roll: true\n  sequence: >-\n    S\n- graphics_on: x\n  variables: {a: [1, 2.5, ~]}\n",
+    ];
+    replay(
+        "sequential_yaml",
+        seeds.iter().map(|text| text.as_bytes().to_vec()).collect(),
+    );
+}
+
+#[test]
 fn every_target_is_replayed_here_and_offered_to_the_fuzzer() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let here = fs::read_to_string(root.join("tests/fuzz_replay.rs")).unwrap();

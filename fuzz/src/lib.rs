@@ -17,7 +17,7 @@ use exstreamd::media::audio::{aac::AacConfig, parse_frame_header};
 use exstreamd::media::probe::{Probe, probe};
 use exstreamd::media::ts::TsStream;
 use exstreamd::media::{self, AccessUnit, AudioCodec, Demuxer, ReadAt, Ticks90k, VideoCodec, nal};
-use exstreamd::schedule::query;
+use exstreamd::schedule::{query, sequential};
 use exstreamd::store::RootKind;
 use exstreamd::system::identity::Uuid;
 use exstreamd::system::origin::{self, OriginConfig, RequestOrigin};
@@ -48,6 +48,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("ssdp_search", ssdp_search),
     ("http_request", http_request),
     ("search_query", search_query),
+    ("sequential_yaml", sequential_yaml),
 ];
 
 /// Units after which a file has been played enough.
@@ -402,5 +403,14 @@ pub fn search_query(bytes: &[u8]) {
     if let Ok(found) = query::parse(&text) {
         // Every collection holds the same query again.
         let _ = query::expand(found, &|_| Some(text.clone().into_owned()));
+    }
+}
+
+/// Sequential schedules, which here import themselves.
+pub fn sequential_yaml(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    match sequential::read(&text, &|_| Ok(text.clone().into_owned())) {
+        Ok(reading) => assert!(!reading.schedule.playout.is_empty()),
+        Err(problems) => assert!((1..=101).contains(&problems.len())),
     }
 }

@@ -15,11 +15,12 @@ use super::item::{Catalog, History, Ix, Playable};
 use super::order::{Dealt, Deck, DeckMark};
 use super::planned::{Planned, Role, Why};
 use super::program::Program;
+use super::sequential::SequentialState;
 use super::slots::{RandomSlotsState, TimeSlotsState};
 use super::span::{SHORTEST_MS, Span};
 use super::state::{KindState, Mark, State};
 use super::timeline::{Airing, Guide, Timeline, TimelineMark, next_hour};
-use super::wall::{TimeOfDay, Wall};
+use super::wall::Wall;
 use super::warning::{Skipped, Warnings};
 use crate::clock::UtcMs;
 
@@ -192,6 +193,11 @@ impl<'a> Build<'a> {
         Ok(())
     }
 
+    /// Says what the open programme of the guide shows, see [`Timeline::show`].
+    pub(super) fn show(&mut self, ix: Ix, title: Option<Arc<str>>) {
+        self.line.show(self.catalog.id(ix), title);
+    }
+
     /// Leaves the air until a moment, see [`Timeline::gap`]; nothing when it has passed.
     pub(super) fn gap(&mut self, until: UtcMs, role: Role, guide: Guide, why: &Arc<Why>) {
         self.line.gap(until, role, guide, why);
@@ -283,23 +289,23 @@ impl<'a> Build<'a> {
 /// days, and are then what they would be if the channel had been there since the local midnight.
 pub fn begin(input: &BuildInput<'_>) -> (UtcMs, Option<State>) {
     let wall = Wall::new(input.zone.clone());
-    let midnight = wall.at(wall.date(input.from), TimeOfDay::MIDNIGHT);
-    if !input.program.begins_at_midnight() || midnight >= input.from {
+    let (begins, state) = input.program.begins(input.from, &wall);
+    if begins >= input.from {
         return (input.from, None);
     }
     let earlier = build(&BuildInput {
-        from: midnight,
+        from: begins,
         until: input.from,
-        state: None,
+        state: state.clone(),
         ..input.clone()
     });
     let over = |e: &Planned| e.mark.is_some() && e.stop <= input.from;
     let Some(last) = earlier.entries.iter().rposition(over) else {
-        return (midnight, None);
+        return (begins, state);
     };
     let kept = earlier.entries.get(..=last).unwrap_or_default();
     let marks = kept.iter().filter_map(|e| e.mark.as_ref());
-    let from = kept.last().map_or(midnight, |e| e.stop);
+    let from = kept.last().map_or(begins, |e| e.stop);
     (from, State::restore(marks.map(Mark::to_json)))
 }
 
@@ -350,6 +356,14 @@ pub fn build(input: &BuildInput<'_>) -> Built {
                 _ => RandomSlotsState::default(),
             };
             let kind = |s: &RandomSlotsState| KindState::RandomSlots(s.clone());
+            build.run(rules, &mut known, input.until, kind);
+        }
+        Program::Sequential(rules) => {
+            let mut known = match &state.kind {
+                KindState::Sequential(known) => known.clone(),
+                _ => SequentialState::default(),
+            };
+            let kind = |s: &SequentialState| KindState::Sequential(s.clone());
             build.run(rules, &mut known, input.until, kind);
         }
     }

@@ -8,7 +8,11 @@ use super::content::Pick;
 use super::exact::Exact;
 use super::filler::Fillers;
 use super::loops::Loop;
+use super::sequential::{Sequential, SequentialState};
 use super::slots::{RandomSlots, TimeSlots};
+use super::state::State;
+use super::wall::{TimeOfDay, Wall};
+use crate::clock::UtcMs;
 
 /// What a channel plays: one kind of scheduler with its rules.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +26,8 @@ pub enum Program {
     Classic(Classic),
     /// A block schedule.
     Block(Blocks),
+    /// A sequential schedule.
+    Sequential(Sequential),
     /// Slots that begin at times of day.
     TimeSlots(TimeSlots),
     /// Slots that follow each other by draw or in order.
@@ -73,11 +79,16 @@ impl Program {
         .unwrap_or_default()
     }
 
-    /// Whether it is written for days, see [`super::begin`].
-    pub(super) fn begins_at_midnight(&self) -> bool {
+    /// When it begins so that `from` lies within, and in which state, see [`super::begin`].
+    pub(super) fn begins(&self, from: UtcMs, wall: &Wall) -> (UtcMs, Option<State>) {
+        let midnight = wall.at(wall.date(from), TimeOfDay::MIDNIGHT);
         match self {
-            Self::Loop(_) | Self::Exact(_) | Self::RandomSlots(_) => false,
-            Self::Classic(_) | Self::Block(_) | Self::TimeSlots(_) => true,
+            Self::Loop(_) | Self::Exact(_) | Self::RandomSlots(_) => (from, None),
+            Self::Classic(_) | Self::Block(_) | Self::TimeSlots(_) => (midnight, None),
+            Self::Sequential(rules) => match rules.rewound(from, wall) {
+                Some(at) => (at, Some(State::of(SequentialState::rewound()))),
+                None => (from, None),
+            },
         }
     }
 
@@ -88,6 +99,7 @@ impl Program {
             Self::Exact(rules) => rules.within.clone(),
             Self::Classic(rules) => rules.picks(),
             Self::Block(rules) => rules.picks(),
+            Self::Sequential(rules) => rules.picks(),
             Self::TimeSlots(rules) => rules.picks(),
             Self::RandomSlots(rules) => rules.picks(),
         }

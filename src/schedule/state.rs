@@ -9,6 +9,7 @@ use super::block::BlockState;
 use super::classic::ClassicState;
 use super::order::Cursors;
 use super::planned::Group;
+use super::sequential::SequentialState;
 use super::slots::{RandomSlotsState, TimeSlotsState};
 
 /// The form that this version writes.
@@ -27,6 +28,8 @@ pub enum KindState {
     Classic(ClassicState),
     /// Of a block schedule.
     Block(BlockState),
+    /// Of a sequential schedule.
+    Sequential(SequentialState),
     /// Of time slots.
     TimeSlots(TimeSlotsState),
     /// Of random slots.
@@ -85,6 +88,14 @@ pub struct State {
 }
 
 impl State {
+    /// The state of a sequential schedule that has not drawn anything.
+    pub(super) fn of(kind: SequentialState) -> Self {
+        Self {
+            kind: KindState::Sequential(kind),
+            ..Self::default()
+        }
+    }
+
     /// The state behind the last of these stored marks, the oldest first. `None` when the first of them is not a full
     /// one, or one is damaged or of another version: then the program begins anew.
     pub fn restore<T: AsRef<str>>(marks: impl IntoIterator<Item = T>) -> Option<Self> {

@@ -160,6 +160,21 @@ impl Timeline {
         self.now = stop;
     }
 
+    /// Says what the open programme of the guide shows. It must have begun in the step under way: what stands before a mark
+    /// may be on air already.
+    pub(super) fn show(&mut self, shows: i64, title: Option<Arc<str>>) {
+        let Some(id) = self.open.as_ref().map(|open| open.id) else {
+            return;
+        };
+        let shows = Some(shows);
+        let group = Arc::new(Group { id, shows, title });
+        let entries = self.entries.iter_mut().rev();
+        for entry in entries.take_while(|e| e.group.id == id && e.mark.is_none()) {
+            entry.group = group.clone();
+        }
+        self.open = Some(group);
+    }
+
     /// A moment to come back to.
     pub(super) fn mark(&self) -> TimelineMark {
         TimelineMark {

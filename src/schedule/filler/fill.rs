@@ -168,7 +168,12 @@ pub(super) fn fill(
 }
 
 /// The next full so many minutes of the local hour behind `end`.
-pub(super) fn pad_target(wall: &Wall, end: UtcMs, minutes: u32, unless_full: bool) -> UtcMs {
+pub(in crate::schedule) fn pad_target(
+    wall: &Wall,
+    end: UtcMs,
+    minutes: u32,
+    unless_full: bool,
+) -> UtcMs {
     let step = i64::from(minutes) * MINUTE_MS;
     let into_hour = i64::from(wall.time_of_day(end).ms()) % HOUR_MS;
     let minute = into_hour / MINUTE_MS * MINUTE_MS;

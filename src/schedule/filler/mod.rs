@@ -13,6 +13,7 @@ use super::content::Pick;
 use super::expression::Condition;
 
 pub(super) use around::{Content, Part, around, length_ms, put_on_air};
+pub(super) use fill::pad_target;
 pub(super) use fill::{cover, draw, draw_all, tail};
 pub use lists::{FillerList, Hours};
 

@@ -6,6 +6,7 @@ mod examples;
 mod files;
 mod fillers;
 mod properties;
+mod sequential;
 mod slots;
 
 use std::collections::{BTreeMap, HashSet};

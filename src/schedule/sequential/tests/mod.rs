@@ -1,0 +1,4 @@
+//! What is read, what is refused and why, and what is put on air.
+
+mod reading;
+mod running;
