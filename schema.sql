@@ -211,7 +211,7 @@ CREATE TABLE timeline (
     channel_id    INTEGER NOT NULL REFERENCES channels (id) ON DELETE CASCADE, -- whose
     start_ms      INTEGER NOT NULL, -- on air from
     stop_ms       INTEGER NOT NULL CHECK (stop_ms > start_ms), -- on air until, not including
-    item_id       INTEGER REFERENCES items (id) ON DELETE SET NULL, -- what is played; NULL for gaps and for items removed since
+    item_id       INTEGER,          -- what is played, in items; NULL for gaps and for items removed since (the store sees to it)
     in_90k        INTEGER,          -- from there in the item; NULL for gaps
     out_90k       INTEGER CHECK (out_90k > in_90k), -- to there in the item, not including; NULL for gaps
     guide_group   INTEGER NOT NULL, -- rows of a channel with equal groups are one programme of the guide
@@ -237,7 +237,6 @@ CREATE TABLE timeline (
     CHECK (mark IS NOT NULL OR mark_is_full = 0),
     CHECK ((in_90k IS NULL) = (role IN ('gap', 'empty')))
 ) STRICT;
-CREATE INDEX timeline_by_item ON timeline (item_id) WHERE item_id IS NOT NULL;
 
 -- What channels played before somebody changed it, for who wants it back: the last few of each.
 CREATE TABLE past_programs (
@@ -262,9 +261,8 @@ CREATE INDEX warnings_by_channel ON warnings (channel_id, at_ms);
 -- When a channel last played an item, for rows that have left the timeline.
 CREATE TABLE history (
     channel_id    INTEGER NOT NULL REFERENCES channels (id) ON DELETE CASCADE, -- who played
-    item_id       INTEGER NOT NULL REFERENCES items (id) ON DELETE CASCADE, -- what
+    item_id       INTEGER NOT NULL, -- what, in items
     last_start_ms INTEGER NOT NULL, -- when it last went on air there
     plays         INTEGER NOT NULL CHECK (plays > 0), -- how often it did so far
     PRIMARY KEY (channel_id, item_id)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX history_by_item ON history (item_id);

@@ -13,7 +13,7 @@ use crate::schedule::{
     begin, build,
 };
 use crate::store::{
-    Channel, EntryContent, Id, NewEntry, NewPlan, PlanWarning, Store, TimelineSpan,
+    Channel, EntryContent, GAP_TITLE, Id, NewEntry, NewPlan, PlanWarning, Store, TimelineSpan,
 };
 
 const SECOND_MS: i64 = 1000;
@@ -157,6 +157,14 @@ pub(super) async fn plan(
         None => shelf.library(&program).await?,
     };
     reach.gap = reach.gap.filter(|_| items.can_play());
+    if want == Want::Ahead && reach.gap.is_some() {
+        // What these very items could not fill they cannot fill now.
+        let planned = store.planned_from(channel.id).await?;
+        match planned == Some(planned_from(channel, &items)) {
+            true => reach.gap = None,
+            false => want = Want::Anew,
+        }
+    }
     if want == Want::Ahead && reach.suffices() {
         return Ok(None);
     }
@@ -220,6 +228,7 @@ pub(super) async fn plan(
             until: now.plus(ground.horizon_ms),
             state,
         };
+        let mut place = place;
         if begins {
             let (since, state) = begin(&input);
             // What is on air, or published, is not cut for what would have begun before it ends.
@@ -227,10 +236,13 @@ pub(super) async fn plan(
                 true => (since, state),
                 false => (from, state.map(State::elsewhere)),
             };
+            // Whoever goes on from here later does not find what was forgotten.
+            let begun = input.state.clone().unwrap_or_default();
+            place = (!is_new).then(|| begun.to_mark().to_json());
         }
-        (input.from, build(&input))
+        (input.from, place, build(&input))
     });
-    let (from, mut built) = built
+    let (from, place, mut built) = built
         .await
         .map_err(|e| internal("the scheduler failed", e))?;
     if gap.is_none() {
@@ -252,10 +264,11 @@ pub(super) async fn plan(
         title: None,
         why: None,
         mark_is_full: place.is_some(),
-        mark: place,
+        mark: place.clone(),
     });
     Ok(Some(NewPlan {
         from: joint.hole_since.unwrap_or(from),
+        place: place.filter(|_| begins && joint.hole_since.is_none()),
         warnings: warnings(&built.skipped, built.warnings),
         entries: hole
             .into_iter()
@@ -350,7 +363,12 @@ fn row(planned: Planned) -> NewEntry {
         role: planned.role,
         guide_group: planned.group.id,
         shows: planned.group.shows,
-        title: planned.group.title.as_deref().map(str::to_owned),
+        // What joins a time off the air, as what the guide does not show, goes by its words.
+        title: match (&planned.group.title, planned.group.shows) {
+            (Some(title), _) => Some(title.as_ref().to_owned()),
+            (None, None) => Some(GAP_TITLE.to_owned()),
+            (None, Some(_)) => None,
+        },
         why: Some(planned.why.to_json()),
         mark_is_full: planned.mark.as_ref().is_some_and(Mark::is_full),
         mark: planned.mark.map(|mark| mark.to_json()),

@@ -39,6 +39,8 @@ pub const HORIZON_DAYS: RangeInclusive<u8> = 1..=14;
 const LOW_WATER_BELOW_MS: i64 = DAY_MS / 2;
 /// How long what was on air stays.
 const PAST_MS: i64 = DAY_MS;
+/// It is cleared away when there is so much more of it: the pages of a history are written less often.
+const PAST_SLACK_MS: i64 = DAY_MS / 2;
 /// What starts within this time is published: a rebuild leaves it alone.
 pub const PUBLISHED_MS: i64 = 3_600_000;
 /// How often the background task looks after every channel.
@@ -353,7 +355,7 @@ impl Playout {
         for channel in channels.iter().filter(|c| c.mirror.is_none()) {
             let mut done = self.work(channel.id, want, shelf.clone()).await.map(drop);
             if done.is_ok() {
-                done = self.prune(channel.id, &channels).await;
+                done = self.clear_away(channel.id, &channels).await;
             }
             if let Err(e) = done {
                 log::warn!(
@@ -392,12 +394,15 @@ impl Playout {
         extend::is_due(&self.0.store, channel, &ground).await
     }
 
-    /// Clears away what is past.
-    async fn prune(&self, channel: Id, channels: &[Channel]) -> Result<()> {
+    /// Clears the past of a channel away when there is enough of it.
+    async fn clear_away(&self, channel: Id, channels: &[Channel]) -> Result<()> {
         let past_ms = PAST_MS + mirror::latest_ms(channels, channel);
         let before = self.now_planned(channel).await?.plus(-past_ms);
-        let pruned = self.0.store.prune_timeline(channel, before).await;
-        pruned.map(drop)
+        let span = self.0.store.timeline_span(channel, None).await?;
+        if span.is_some_and(|span| span.start < before.plus(-PAST_SLACK_MS)) {
+            self.0.store.prune_timeline(channel, before).await?;
+        }
+        Ok(())
     }
 
     fn refuse_unset_clock(&self) -> Result<()> {

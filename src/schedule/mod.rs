@@ -25,7 +25,7 @@ pub mod slots;
 mod span;
 mod state;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod timeline;
 mod wall;
 mod warning;

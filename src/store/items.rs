@@ -286,7 +286,7 @@ impl Store {
     pub async fn prune_missing(&self, before: UtcMs) -> Result<(usize, Vec<Id>)> {
         const DUE: &str = "missing_since_ms <= ?1 AND root_id IN (SELECT id FROM roots WHERE unreachable_since_ms IS NULL)";
         self.write_rows(writer::ROWS_PER_TRANSACTION, move |db| {
-            let touched = timeline::channels_that_play(db, DUE, before.0)?;
+            let touched = timeline::forget_items(db, DUE, before.0)?;
             let removed = db
                 .execute(&format!("DELETE FROM items WHERE {DUE}"), [before.0])
                 .and_then(|removed| shapes::forget_unused(db).map(|()| removed))

@@ -49,6 +49,7 @@ pub use open::{DATABASE_FILE, LOCK_FILE, OpenStore, lies_on_network};
 pub use plans::{Gap, GapKind, NewPlan, PlanWarning};
 pub use rows::*;
 pub use search::Today;
+pub use timeline::GAP_TITLE;
 pub use undo::PastProgram;
 
 /// The most rows that one call returns; callers page on.

@@ -22,6 +22,8 @@ const MOST_PLAYED: i64 = 20_000;
 pub struct NewPlan {
     /// What starts here or later is replaced.
     pub from: UtcMs,
+    /// The scheduler's place at `from`, as JSON and whole, in the place of what the entry before says; `None` leaves that.
+    pub place: Option<String>,
     /// The first starts where what stays ends, and each where the one before stops.
     pub entries: Vec<NewEntry>,
     /// What the build had to say.
@@ -71,6 +73,14 @@ impl Store {
     pub async fn plan_timeline(&self, channel: Id, plan: NewPlan) -> Result<u64> {
         self.write_rows(plan.entries.len(), move |db| {
             clear_from(db, channel, plan.from)?;
+            if let Some(place) = &plan.place {
+                db.execute(
+                    "UPDATE timeline SET mark = ?3, mark_is_full = 1 WHERE channel_id = ?1 AND stop_ms = ?2 \
+                     AND start_ms = (SELECT max(start_ms) FROM timeline WHERE channel_id = ?1)",
+                    params![channel, plan.from.0, place],
+                )
+                .map_err(|e| fail::sql("noting where a schedule is", e))?;
+            }
             append(db, channel, &plan.entries)?;
             let version = bump(db, channel)?;
             note(db, channel, &plan)

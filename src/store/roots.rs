@@ -66,7 +66,7 @@ impl Store {
     pub async fn remove_root(&self, id: Id) -> Result<Vec<Id>> {
         self.write_rows(super::writer::ROWS_PER_TRANSACTION, move |db| {
             let sql = |e| fail::sql(&format!("removing the folder {id}"), e);
-            let touched = timeline::channels_that_play(db, "root_id = ?1", id)?;
+            let touched = timeline::forget_items(db, "root_id = ?1", id)?;
             let removed = db
                 .execute("DELETE FROM roots WHERE id = ?1", [id])
                 .map_err(sql)?;

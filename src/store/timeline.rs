@@ -20,7 +20,7 @@ const FIRST_COLUMNS: &str = "id, channel_id, start_ms, stop_ms, item_id, in_90k,
 const METADATA_AT: usize = 12;
 
 /// What the guide shows where nothing is planned.
-const GAP_TITLE: &str = "Off air";
+pub const GAP_TITLE: &str = "Off air";
 
 impl Store {
     /// Writes entries behind the last one of a channel, all or none, and returns the new timeline version. They
@@ -279,21 +279,32 @@ pub(super) fn bump(db: &Connection, channel: Id) -> Result<u64> {
     .ok_or_else(|| no_channel(channel))
 }
 
-/// Channels whose timelines hold items that meet a condition of the items table with one parameter.
-pub(super) fn channels_that_play(
-    db: &Connection,
-    condition: &str,
-    parameter: i64,
-) -> Result<Vec<Id>> {
-    db.prepare(&format!(
-        "SELECT DISTINCT channel_id FROM timeline WHERE item_id IN (SELECT id FROM items WHERE {condition}) ORDER BY 1"
-    ))
-    .and_then(|mut statement| {
-        statement
+/// Takes items that are about to be removed, those that meet a condition of the items table with one parameter, out of
+/// timelines and history. Returns the channels that had planned some of them. No index leads from an item to its
+/// entries: items go seldom, and entries come all the time, each of which would write a page of it somewhere.
+pub(super) fn forget_items(db: &Connection, condition: &str, parameter: i64) -> Result<Vec<Id>> {
+    let of_them = format!("IN (SELECT id FROM items WHERE {condition})");
+    let run = || -> rusqlite::Result<Vec<Id>> {
+        let any = format!("SELECT 1 FROM items WHERE {condition} LIMIT 1");
+        if !db.prepare(&any)?.exists([parameter])? {
+            return Ok(Vec::new());
+        }
+        let channels: Vec<Id> = db
+            .prepare(&format!(
+                "SELECT DISTINCT channel_id FROM timeline WHERE item_id {of_them} ORDER BY 1"
+            ))?
             .query_map([parameter], |row| row.get(0))?
-            .collect()
-    })
-    .map_err(|e| fail::sql("looking up who plays an item", e))
+            .collect::<rusqlite::Result<_>>()?;
+        let forget = [
+            format!("UPDATE timeline SET item_id = NULL WHERE item_id {of_them}"),
+            format!("DELETE FROM history WHERE item_id {of_them}"),
+        ];
+        for statement in forget {
+            db.execute(&statement, [parameter])?;
+        }
+        Ok(channels)
+    };
+    run().map_err(|e| fail::sql("taking items out of timelines", e))
 }
 
 /// Removes what starts at `from` or later and cuts a gap that runs on.

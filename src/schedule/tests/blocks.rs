@@ -166,6 +166,10 @@ fn rules(chance: &mut Chance) -> Rules {
     }
 }
 
+pub(crate) fn program(chance: &mut Chance) -> Program {
+    Program::Block(Blocks::new(rules(chance)).unwrap())
+}
+
 fn world(chance: &mut Chance, seed: u64) -> World {
     let zones = [
         "CST6CDT,M3.2.0,M11.1.0",
@@ -187,7 +191,7 @@ fn world(chance: &mut Chance, seed: u64) -> World {
     World {
         catalog,
         contents,
-        program: Program::Block(Blocks::new(rules(chance)).unwrap()),
+        program: program(chance),
         zone: TimeZone::posix(chance.of(&zones)).unwrap(),
         seed,
     }

@@ -5,7 +5,7 @@ mod exact;
 mod examples;
 mod files;
 mod fillers;
-mod properties;
+pub(crate) mod properties;
 mod sequential;
 mod slots;
 
@@ -19,6 +19,18 @@ use crate::clock::UtcMs;
 use crate::media::Ticks90k;
 
 const DAY_MS: i64 = 86_400_000;
+
+/// Draws a program.
+pub(crate) type Random = fn(&mut properties::Chance) -> Program;
+
+/// Every kind of program, drawn from chance: for what has to hold for all of them.
+pub(crate) const KINDS: &[(&str, Random)] = &[
+    ("loop", |chance| loop_of(properties::order(chance))),
+    ("classic", |chance| {
+        Program::Classic(properties::classic(chance))
+    }),
+    ("block", blocks::program),
+];
 
 fn item(id: i64, length: Ticks90k) -> Playable {
     Playable {

@@ -3,14 +3,14 @@
 use super::*;
 
 /// Numbers without pattern, from nothing but a seed.
-pub(super) struct Chance(u64);
+pub(crate) struct Chance(u64);
 
 impl Chance {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    pub(super) fn below(&mut self, bound: i64) -> i64 {
+    pub(crate) fn below(&mut self, bound: i64) -> i64 {
         self.0 = self.0.wrapping_add(1);
         Seed(self.0)
             .of(0xC4A7CE)
@@ -18,17 +18,17 @@ impl Chance {
             .cast_signed()
     }
 
-    pub(super) fn one_in(&mut self, n: i64) -> bool {
+    pub(crate) fn one_in(&mut self, n: i64) -> bool {
         self.below(n) == 0
     }
 
-    pub(super) fn of<T: Clone>(&mut self, choices: &[T]) -> T {
+    pub(crate) fn of<T: Clone>(&mut self, choices: &[T]) -> T {
         choices[self.below(choices.len() as i64) as usize].clone()
     }
 }
 
 /// A library of up to `most` items: shows, films, songs, odd lengths, and a few that cannot be played.
-pub(super) fn library(chance: &mut Chance, most: i64) -> Vec<Playable> {
+pub(crate) fn library(chance: &mut Chance, most: i64) -> Vec<Playable> {
     let count = chance.below(most + 1);
     let mut items = Vec::new();
     for n in 0..count {
@@ -65,7 +65,7 @@ pub(super) fn library(chance: &mut Chance, most: i64) -> Vec<Playable> {
     items
 }
 
-pub(super) fn order(chance: &mut Chance) -> Order {
+pub(crate) fn order(chance: &mut Chance) -> Order {
     Order {
         by: chance.of(&[
             PlayOrder::Chronological,

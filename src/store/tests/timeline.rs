@@ -339,6 +339,8 @@ async fn every_parent_can_be_removed() {
         .unwrap();
     let pruned = f.store.prune_missing(NOW).await.unwrap();
     assert_eq!(pruned, (2, vec![channels[1]]));
+    let played = f.store.last_played(channels[1], ids[0], NOW).await;
+    assert_eq!(played.unwrap(), None);
     let left = f.store.entry_at(channels[1], NOW.plus(60_000)).await;
     let left = left.unwrap().unwrap();
     assert_eq!(left.content, EntryContent::Gap);
