@@ -13,7 +13,8 @@ use crate::schedule::{
     begin, build,
 };
 use crate::store::{
-    Channel, EntryContent, GAP_TITLE, Id, NewEntry, NewPlan, PlanWarning, Store, TimelineSpan,
+    Channel, EntryContent, GAP_TITLE, Id, MAX_PAGE, NewEntry, NewPlan, PlanWarning, Store,
+    TimelineSpan,
 };
 
 const SECOND_MS: i64 = 1000;
@@ -301,6 +302,15 @@ async fn running(
     if want != Want::Ahead {
         let published = store.step_end(channel, now.plus(PUBLISHED_MS)).await?;
         from = published.unwrap_or(from);
+    }
+    let mut gap = gap;
+    if let Some(since) = gap {
+        // What is published behind a gap stays, and so does the gap then.
+        let until = now.plus(PUBLISHED_MS);
+        let published = store.timeline(channel, since, until, MAX_PAGE).await?;
+        if published.iter().any(|e| e.content != EntryContent::Gap) {
+            gap = None;
+        }
     }
     if let Some(gap) = gap {
         // A gap on air ends with the second, but is never shorter than one.
