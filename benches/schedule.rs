@@ -178,12 +178,7 @@ fn show(n: usize) -> Collection {
 fn clips(name: &str, amount: Amount) -> Option<Filler> {
     let mut pick = Pick::new(folder("clips"), PlayOrder::Shuffle);
     pick.place = Some(name.to_owned());
-    Some(Filler {
-        name: name.into(),
-        pick,
-        amount,
-        hide_watermarks: true,
-    })
+    Some(Filler::new(name, pick, amount))
 }
 
 fn item(of: Collection, order: PlayOrder, mode: Mode) -> Item {
@@ -213,7 +208,7 @@ fn classic(n: usize) -> Program {
     let mut several = item(
         show(n + 1),
         PlayOrder::Random,
-        Mode::Multiple(Count::Of("3".to_owned())),
+        Mode::Multiple(Count::Of("3".to_owned().try_into().unwrap())),
     );
     several.fillers.post_roll = clips("after", Amount::Count(1));
     Program::Classic(Classic {

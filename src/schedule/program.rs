@@ -48,9 +48,8 @@ impl Program {
     pub fn needs(&self) -> Needs {
         Needs {
             breaks: match self {
-                Self::Classic(rules) => rules.fillers().any(Fillers::want_breaks),
                 Self::Block(rules) => rules.want_breaks(),
-                _ => false,
+                _ => self.fillers().into_iter().any(Fillers::want_breaks),
             },
             ..Needs::default()
         }
@@ -59,13 +58,21 @@ impl Program {
     /// That of which it plays single chapters: they have to be in the catalogue, see
     /// [`Playable::chapters`](super::Playable::chapters).
     pub fn in_chapters(&self) -> Vec<Pick> {
+        let fillers = self.fillers().into_iter();
+        let mut picks: Vec<Pick> = fillers.flat_map(Fillers::in_chapters).cloned().collect();
+        if let Self::Block(rules) = self {
+            picks.extend(rules.in_chapters().cloned());
+        }
+        picks
+    }
+
+    /// What it fills with around programmes and behind them. Blocks and sequential schedules have other ways.
+    fn fillers(&self) -> Vec<&Fillers> {
         match self {
-            Self::Classic(rules) => {
-                let fillers = rules.fillers();
-                fillers.flat_map(Fillers::in_chapters).cloned().collect()
-            }
-            Self::Block(rules) => rules.in_chapters().cloned().collect(),
-            _ => Vec::new(),
+            Self::Classic(rules) => rules.fillers().collect(),
+            Self::TimeSlots(rules) => rules.fillers().collect(),
+            Self::RandomSlots(rules) => rules.fillers().collect(),
+            Self::Loop(_) | Self::Exact(_) | Self::Block(_) | Self::Sequential(_) => Vec::new(),
         }
     }
 

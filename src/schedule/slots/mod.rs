@@ -101,11 +101,19 @@ impl Slot {
 }
 
 /// Everything that slots draw from: first what is played, then what fills.
-fn picks<'s>(spacing: &Spacing, slots: impl Iterator<Item = &'s Slot> + Clone) -> Vec<Pick> {
+fn picks<'s>(spacing: &'s Spacing, slots: impl Iterator<Item = &'s Slot> + Clone) -> Vec<Pick> {
     let played = slots.clone().filter_map(|slot| slot.pick.as_ref());
-    let own = slots.filter_map(|slot| slot.fillers.as_ref());
-    let fillers = own.flat_map(Fillers::picks).chain(spacing.fillers.picks());
+    let fillers = fillers(spacing, slots).flat_map(Fillers::picks);
     played.chain(fillers).cloned().collect()
+}
+
+/// All their fillers.
+fn fillers<'s>(
+    spacing: &'s Spacing,
+    slots: impl Iterator<Item = &'s Slot>,
+) -> impl Iterator<Item = &'s Fillers> {
+    let own = slots.filter_map(|slot| slot.fillers.as_ref());
+    own.chain([&spacing.fillers])
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::visit::{Progress, Visit};
-use super::{Slot, Spacing, is_default, picks};
+use super::{Slot, Spacing, fillers, is_default, picks};
 use crate::clock::UtcMs;
 use crate::schedule::build::{Build, Scheduler, Stop};
 use crate::schedule::content::Pick;
 use crate::schedule::draw::stable_hash;
+use crate::schedule::filler::Fillers;
 use crate::schedule::span::SHORTEST_MS;
 
 const SECOND_MS: i64 = 1000;
@@ -106,6 +107,11 @@ impl RandomSlots {
     /// Everything that they draw from: first what is played, then what fills.
     pub fn picks(&self) -> Vec<Pick> {
         picks(&self.spacing, self.slots.iter().map(|slot| &slot.plays))
+    }
+
+    /// All their fillers.
+    pub(in crate::schedule) fn fillers(&self) -> impl Iterator<Item = &Fillers> {
+        fillers(&self.spacing, self.slots.iter().map(|slot| &slot.plays))
     }
 
     fn visit(&self, place: u32) -> Option<(&RandomSlot, Visit<'_>)> {

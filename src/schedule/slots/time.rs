@@ -5,11 +5,12 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::visit::{Progress, Visit};
-use super::{SLACK_MS, Slot, Spacing, is_default, picks};
+use super::{SLACK_MS, Slot, Spacing, fillers, is_default, picks};
 use crate::clock::UtcMs;
 use crate::schedule::build::{Build, Scheduler, Stop};
 use crate::schedule::calendar::Days;
 use crate::schedule::content::Pick;
+use crate::schedule::filler::Fillers;
 use crate::schedule::planned::{Role, Why};
 use crate::schedule::span::{HOUR_MS, SHORTEST_MS};
 use crate::schedule::timeline::Guide;
@@ -72,6 +73,11 @@ impl TimeSlots {
     /// Everything that they draw from: first what is played, then what fills.
     pub fn picks(&self) -> Vec<Pick> {
         picks(&self.spacing, self.slots.iter().map(|slot| &slot.plays))
+    }
+
+    /// All their fillers.
+    pub(in crate::schedule) fn fillers(&self) -> impl Iterator<Item = &Fillers> {
+        fillers(&self.spacing, self.slots.iter().map(|slot| &slot.plays))
     }
 
     /// When which slots of a date begin. Where the clock skips them they begin in their order, none behind the one that

@@ -8,7 +8,7 @@ use super::{Flex, Padded, SLACK_MS, Slot, Spacing, is_default};
 use crate::clock::UtcMs;
 use crate::schedule::build::{Build, Stop};
 use crate::schedule::content::{CursorKey, Pick};
-use crate::schedule::filler::{Content, Fillers, around, cover, put_on_air, tail};
+use crate::schedule::filler::{Content, Filler, Fillers, around, cover, put_on_air, tail};
 use crate::schedule::planned::{Role, Why};
 use crate::schedule::span::SHORTEST_MS;
 use crate::schedule::timeline::Guide;
@@ -228,8 +228,9 @@ impl<'r> Visit<'r> {
     fn piece(&self, until: UtcMs, build: &mut Build<'_>) -> UtcMs {
         let fillers = self.fillers();
         let mut most_ms = DAY_MS;
-        for filler in [&fillers.tail, &fillers.fallback].into_iter().flatten() {
-            let key = build.open(&filler.pick);
+        let filling = [&fillers.tail, &fillers.fallback].into_iter().flatten();
+        for pick in filling.flat_map(Filler::picks) {
+            let key = build.open(pick);
             let shortest = build.deck().shortest_ms(key);
             most_ms = most_ms.min(shortest.saturating_mul(MOST_CLIPS));
         }
@@ -273,7 +274,8 @@ impl<'r> Visit<'r> {
         }
         if let Some(filler) = &self.fillers().fallback {
             let (rest, mut parts) = (filled.since(build.now()), Vec::new());
-            cover(build, filler, rest, &self.why, &mut parts)?;
+            let now = build.now();
+            cover(build, filler, now, rest, &self.why, &mut parts)?;
             if !parts.is_empty() {
                 put_on_air(build, parts, std::mem::replace(&mut guide, Guide::Join))?;
             }

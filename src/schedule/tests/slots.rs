@@ -1,7 +1,8 @@
 //! What holds for all slots over every library.
 
+use super::fillers::fillers;
 use super::properties::{
-    Chance, World, check, check_pieces, check_resuming, collections, fillers, library, order,
+    Chance, World, check, check_pieces, check_resuming, collections, library, order,
 };
 use super::*;
 use crate::schedule::slots::{

@@ -33,12 +33,8 @@ fn plays(name: &str) -> Slot {
 }
 
 fn filler(name: &str) -> Option<Filler> {
-    Some(Filler {
-        name: name.into(),
-        pick: Pick::new(named(name), PlayOrder::Chronological),
-        amount: Amount::default(),
-        hide_watermarks: false,
-    })
+    let pick = Pick::new(named(name), PlayOrder::Chronological);
+    Some(Filler::new(name, pick, Amount::default()))
 }
 
 /// A library, where and when it is played.
