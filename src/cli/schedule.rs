@@ -110,10 +110,7 @@ pub(super) fn apply(args: &Args, output: &mut Output) -> Result<()> {
     if output.json() {
         return output.value(&answer);
     }
-    let left_out = answer.get("left_out").and_then(Value::as_array);
-    for what in left_out.into_iter().flatten() {
-        output.line(format!("left out: {}", what.as_str().unwrap_or_default()))?;
-    }
+    print_remarks(&answer, output)?;
     let kind = field(&answer, "kind");
     let unchanged = answer.get("unchanged") == Some(&Value::Bool(true));
     if let Some(preview) = answer.get("preview").filter(|p| !p.is_null()) {
@@ -167,6 +164,7 @@ pub(super) fn check(args: &Args, output: &mut Output) -> Result<()> {
     }
     let kind = field(&answer, "kind");
     output.line(format!("{file} is a {kind} schedule without mistakes"))?;
+    print_remarks(&answer, output)?;
     let preview = answer.get("preview").unwrap_or(&Value::Null);
     print_warnings(args, preview, output)
 }
@@ -310,6 +308,15 @@ fn print_preview(args: &Args, preview: &Value, output: &mut Output) -> Result<()
         output.line("  … and more: ask for fewer days")?;
     }
     print_warnings(args, preview, output)
+}
+
+/// What of a file has no effect, or is left out.
+fn print_remarks(answer: &Value, output: &mut Output) -> Result<()> {
+    let remarks = answer.get("remarks").and_then(Value::as_array);
+    for remark in remarks.into_iter().flatten() {
+        output.line(remark.as_str().unwrap_or_default())?;
+    }
+    Ok(())
 }
 
 fn print_warnings(args: &Args, preview: &Value, output: &mut Output) -> Result<()> {

@@ -55,15 +55,15 @@ struct Answer {
     applied: bool,
     /// Whether it was before.
     unchanged: bool,
-    /// What of another program's plan cannot be played, and why.
-    left_out: Vec<String>,
+    /// What of the text has no effect, and what of another program's plan cannot be played.
+    remarks: Vec<String>,
     preview: Option<Preview>,
 }
 
 /// What a text says.
 struct Understood {
     program: Program,
-    left_out: Vec<String>,
+    remarks: Vec<String>,
 }
 
 /// The program that a text says, or all that is wrong with it: also collections and files that do not exist.
@@ -78,14 +78,15 @@ async fn understood(
         Some(Ok(plan)) => plan,
     };
     let matched = import::matched(&app.store, &text, plan, &wish.map).await?;
-    let mut left_out = matched.left_out;
     if !wish.partly && !matched.missing.is_empty() {
         return Ok(Err(matched.missing));
     }
-    left_out.extend(matched.missing.into_iter().map(|problem| problem.message));
+    let missing = matched.missing.into_iter().map(|problem| problem.message);
+    let left_out = matched.left_out.into_iter().chain(missing);
+    let remarks = left_out.map(|what| format!("left out: {what}")).collect();
     Ok(Ok(Understood {
         program: matched.program,
-        left_out,
+        remarks,
     }))
 }
 
@@ -94,7 +95,11 @@ async fn ours(app: &App, text: String) -> Result<std::result::Result<Understood,
     let read = read
         .await
         .map_err(|e| Error::with_source(ErrorKind::Internal, "reading a schedule", e))?;
-    let Reading { program, named } = match read {
+    let Reading {
+        program,
+        named,
+        warnings,
+    } = match read {
         Ok(reading) => reading,
         Err(problems) => return Ok(Err(problems)),
     };
@@ -119,7 +124,7 @@ async fn ours(app: &App, text: String) -> Result<std::result::Result<Understood,
     Ok(match problems.is_empty() {
         true => Ok(Understood {
             program,
-            left_out: Vec::new(),
+            remarks: warnings.iter().map(ToString::to_string).collect(),
         }),
         false => Err(problems),
     })
@@ -160,7 +165,7 @@ pub(in crate::http) async fn apply(call: Call) -> Result<Reply> {
     if wish.text.is_none() {
         bail!(Usage, "the text of the schedule is missing");
     }
-    let Understood { program, left_out } = match understood(&call.app, &mut wish).await? {
+    let Understood { program, remarks } = match understood(&call.app, &mut wish).await? {
         Ok(understood) => understood,
         Err(problems) => {
             return Ok(json(&Answer {
@@ -172,7 +177,7 @@ pub(in crate::http) async fn apply(call: Call) -> Result<Reply> {
     let mut answer = Answer {
         kind: Some(program.kind()),
         unchanged: channel.program.as_ref() == Some(&program),
-        left_out,
+        remarks,
         ..Answer::default()
     };
     let playout = &call.app.playout;
@@ -204,12 +209,12 @@ pub(in crate::http) async fn preview(call: Call) -> Result<Reply> {
         Some(number) => app.store.channel_by_number(number).await?,
         None => nobody(app),
     };
-    let mut left_out = Vec::new();
+    let mut remarks = Vec::new();
     if wish.text.is_some() {
         match understood(app, &mut wish).await? {
             Ok(understood) => {
                 channel.program = Some(understood.program);
-                left_out = understood.left_out;
+                remarks = understood.remarks;
             }
             Err(problems) => {
                 return Ok(json(&Answer {
@@ -223,7 +228,7 @@ pub(in crate::http) async fn preview(call: Call) -> Result<Reply> {
     }
     Ok(json(&Answer {
         kind: Some(channel.program().kind()),
-        left_out,
+        remarks,
         preview: Some(app.playout.preview(&channel, days).await?),
         ..Answer::default()
     }))

@@ -22,6 +22,7 @@ use serde::{Deserialize as _, Serialize};
 
 use super::content::Collection;
 use super::program::Program;
+use super::{sequential, yaml};
 use de::{Context, De};
 use fault::What;
 use tree::{At, Entry, Node, Value};
@@ -68,6 +69,8 @@ pub struct Reading {
     pub program: Program,
     /// The collections that it names, in the order of the text.
     pub named: Vec<Named>,
+    /// What of it has no effect, or none that anybody may want.
+    pub warnings: Vec<Problem>,
 }
 
 /// A collection, and where a file names it.
@@ -90,6 +93,9 @@ impl Named {
 /// Reads a program. The problems are in the order of the text.
 pub fn read(text: &str) -> Result<Reading, Vec<Problem>> {
     let (document, mut problems) = tree::parse(text);
+    if let Some(root) = document.as_deref().filter(|root| is_sequential(root)) {
+        return sequence(text, root);
+    }
     let program = document.and_then(|root| understood(&root, &mut problems));
     match program {
         Some(reading) if problems.is_empty() => Ok(reading),
@@ -99,6 +105,52 @@ pub fn read(text: &str) -> Result<Reading, Vec<Problem>> {
             }
             problems.sort();
             Err(problems)
+        }
+    }
+}
+
+/// Whether a file is a sequential schedule: those say what to do, and not what they are.
+fn is_sequential(root: &Node) -> bool {
+    let has = |key: &str| root.entries().iter().any(|e| &*e.key == key);
+    !has("kind") && (has("content") || has("playout") || has("sequence") || has("reset"))
+}
+
+fn sequence(text: &str, root: &Node) -> Result<Reading, Vec<Problem>> {
+    let alone = |name: &str| {
+        let said = format!("{name:?} is not read from here: put what it says into this file");
+        Err(said)
+    };
+    let read = match sequential::read(text, &alone) {
+        Ok(read) => read,
+        Err(problems) => return Err(problems.into_iter().map(Problem::from).collect()),
+    };
+    let sources = root.entries().iter().find(|e| &*e.key == "content");
+    let named = read.schedule.content.iter().map(|source| {
+        // Each source stands in the file under its key.
+        let items = sources.map_or(&[][..], |e| e.value.items());
+        let is_its =
+            |e: &&Entry| &*e.key == "key" && word(&e.value).as_deref() == Some(&*source.key);
+        let its = items.iter().flat_map(|item| item.entries()).find(is_its);
+        let at = its.map_or(root.at, |e| e.key_node.at);
+        Named {
+            of: source.of.clone(),
+            line: at.line,
+            column: at.column,
+        }
+    });
+    Ok(Reading {
+        named: named.collect(),
+        program: Program::Sequential(read.schedule),
+        warnings: read.warnings.into_iter().map(Problem::from).collect(),
+    })
+}
+
+impl From<yaml::Problem> for Problem {
+    fn from(problem: yaml::Problem) -> Self {
+        Self {
+            line: problem.line,
+            column: problem.column,
+            message: problem.message,
         }
     }
 }
@@ -122,7 +174,12 @@ fn understood(root: &Rc<Node>, problems: &mut Vec<Problem>) -> Option<Reading> {
             Ok(program) => {
                 let mut named = context.named();
                 named.sort_by_key(|n| (n.line, n.column));
-                return Some(Reading { program, named });
+                let warnings = Vec::new();
+                return Some(Reading {
+                    program,
+                    named,
+                    warnings,
+                });
             }
             Err(fault) => fault,
         };

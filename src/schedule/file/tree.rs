@@ -85,6 +85,14 @@ impl Node {
         matches!(&self.value, Value::Word { text, quoted: false } if matches!(&**text, "" | "~" | "null" | "Null" | "NULL"))
     }
 
+    /// The items of a list.
+    pub(super) fn items(&self) -> &[Rc<Self>] {
+        match &self.value {
+            Value::List(items) => items,
+            _ => &[],
+        }
+    }
+
     /// The entries of a map.
     pub(super) fn entries(&self) -> &[Entry] {
         match &self.value {

@@ -11,6 +11,9 @@ const LINE: usize = 80;
 
 /// A program as the text that [`read`] reads as the same program.
 pub fn write(program: &Program) -> String {
+    if let Program::Sequential(schedule) = program {
+        return schedule.to_yaml();
+    }
     let short = text(program, Ser { short: true });
     let same = read(&short).is_ok_and(|reading| reading.program == *program);
     match same {

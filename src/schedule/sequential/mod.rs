@@ -14,6 +14,7 @@ mod tests;
 mod walk;
 mod write;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -175,7 +176,7 @@ pub enum Instruction {
         element: String,
         /// Its variables.
         #[serde(default)]
-        variables: serde_json::Map<String, serde_json::Value>,
+        variables: BTreeMap<String, String>,
     },
     /// Has no effect: graphics are not drawn.
     GraphicsOff {

@@ -231,8 +231,10 @@ impl Instruction {
             Self::GraphicsOn { element, variables } => {
                 let mut keys = vec![(name, quoted(element))];
                 if !variables.is_empty() {
-                    let variables = serde_json::Value::Object(variables.clone());
-                    keys.push(("variables", flow(&variables)));
+                    let entries = variables.iter();
+                    let entries = entries.map(|(k, v)| format!("{}: {}", quoted(k), quoted(v)));
+                    let entries: Vec<_> = entries.collect();
+                    keys.push(("variables", format!("{{{}}}", entries.join(", "))));
                 }
                 keys
             }
@@ -293,23 +295,4 @@ fn filling(name: &'static str, value: String, play: &Play, fill: &Fill) -> Keys 
     play.keys(&mut keys);
     fill.keys(&mut keys, name == "pad_to_next");
     keys
-}
-
-/// JSON in the form of YAML that is written in one line.
-fn flow(value: &serde_json::Value) -> String {
-    match value {
-        serde_json::Value::String(text) => quoted(text),
-        serde_json::Value::Array(items) => {
-            let items: Vec<_> = items.iter().map(flow).collect();
-            format!("[{}]", items.join(", "))
-        }
-        serde_json::Value::Object(map) => {
-            let entry = |(key, value): (&String, &serde_json::Value)| {
-                format!("{}: {}", quoted(key), flow(value))
-            };
-            let entries: Vec<_> = map.iter().map(entry).collect();
-            format!("{{{}}}", entries.join(", "))
-        }
-        other => other.to_string(),
-    }
 }

@@ -345,3 +345,42 @@ fn a_text_cannot_make_the_reader_work_without_bound() {
     let found = read(&format!("kind: classic\nschedule:\n  items:\n{items}")).unwrap_err();
     assert_eq!(found.len(), 50);
 }
+
+const NIGHT: &str = "\
+content:
+  - key: sitcoms
+    show: Cheers
+    order: chronological
+  - key: films
+    show: Films
+    order: shuffle
+playout:
+  - count: 2
+    content: sitcoms
+  - all: true
+    content: films
+";
+
+#[test]
+fn a_file_that_says_what_to_do_is_a_sequential_schedule() {
+    let reading = read(NIGHT).unwrap();
+    assert_eq!(reading.program.kind(), "sequential");
+    check_text(&reading.program, "sequential");
+    let named: Vec<_> = reading
+        .named
+        .iter()
+        .map(|n| (&n.of, n.problem("").line))
+        .collect();
+    let show = |title: &str| Collection::Show {
+        title: title.into(),
+    };
+    assert_eq!(named, [(&show("Cheers"), 2), (&show("Films"), 5)]);
+    check_problems(
+        &NIGHT.replace("content: films", "content: fims"),
+        &[(12, 14, "films")],
+    );
+    check_problems(
+        &format!("{NIGHT}import: [other.yaml]\n"),
+        &[(13, 10, "put what it says into this file")],
+    );
+}

@@ -121,10 +121,9 @@ fn instruction(chance: &mut Chance, from: usize) -> Instruction {
         },
         16 => Instruction::GraphicsOn {
             element: "text/next.yml".to_owned(),
-            variables: serde_json::from_str(
-                r#"{"a": 1.5, "b": ["x", null, true, "true"], "c d": {"e": "1"}}"#,
-            )
-            .unwrap(),
+            variables: [("a", "1.5"), ("c d", "true"), ("", "~")]
+                .map(|(k, v)| (k.to_owned(), v.to_owned()))
+                .into(),
         },
         17 => Instruction::GraphicsOff {
             element: chance.of(&[None, Some("text/next.yml".to_owned())]),

@@ -1,5 +1,6 @@
 //! Instructions, each told by the key that names it.
 
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -416,31 +417,24 @@ impl Reader<'_> {
         self.value(key, f, wanted, Moment::parse)
     }
 
-    fn variables(&mut self, f: &mut Fields<'_>) -> serde_json::Map<String, serde_json::Value> {
-        match f.get("variables").map(|node| (node, json(node))) {
-            None => serde_json::Map::new(),
-            Some((_, serde_json::Value::Object(map))) => map,
-            Some((node, _)) => {
-                f.wrong("variables", node, "a mapping", &mut self.problems);
-                serde_json::Map::new()
+    /// Names with values, all of them as text.
+    fn variables(&mut self, f: &mut Fields<'_>) -> BTreeMap<String, String> {
+        let mut variables = BTreeMap::new();
+        let Some(node) = f.get("variables") else {
+            return variables;
+        };
+        let Value::Map(entries) = &node.value else {
+            f.wrong("variables", node, "a mapping", &mut self.problems);
+            return variables;
+        };
+        for (key, value) in entries {
+            match (key.text(), value.text()) {
+                (Some(key), Some(value)) => {
+                    variables.insert(key.to_owned(), value.to_owned());
+                }
+                _ => f.wrong("variables", value, "names with texts", &mut self.problems),
             }
         }
-    }
-}
-
-/// A value as JSON. The tree is bounded, and so is this.
-fn json(node: &Node) -> serde_json::Value {
-    match &node.value {
-        Value::Scalar { .. } if node.is_null() => serde_json::Value::Null,
-        Value::Scalar { text, plain: true } => match serde_json::from_str(text) {
-            Ok(value @ (serde_json::Value::Bool(_) | serde_json::Value::Number(_))) => value,
-            _ => text.clone().into(),
-        },
-        Value::Scalar { text, .. } => text.clone().into(),
-        Value::List(items) => items.iter().map(|item| json(item)).collect(),
-        Value::Map(entries) => entries
-            .iter()
-            .filter_map(|(key, value)| Some((key.text()?.to_owned(), json(value))))
-            .collect(),
+        variables
     }
 }

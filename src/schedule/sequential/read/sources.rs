@@ -122,7 +122,11 @@ impl Reader<'_> {
                 })
             }
             _ => {
-                let why = if kind == "show" { "name a show" } else { "name one" };
+                let why = if kind == "show" {
+                    "name a show"
+                } else {
+                    "name one"
+                };
                 let name = f.need(kind, why, &mut self.problems).to_string();
                 Some(match kind {
                     "smart_collection" => Collection::Smart { name },
