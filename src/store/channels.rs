@@ -169,6 +169,9 @@ impl Store {
     }
 }
 
+/// The most characters of a channel's name: guides and playlists repeat it on every line.
+const MAX_NAME: usize = 200;
+
 /// What was checked before writing.
 struct Checked {
     number: String,
@@ -183,6 +186,13 @@ impl Checked {
         let Some(name) = trimmed(Some(name)) else {
             crate::bail!(Invalid, "channel {number} needs a name");
         };
+        let length = name.chars().count();
+        if length > MAX_NAME {
+            crate::bail!(
+                Invalid,
+                "the name of channel {number} has {length} characters: {MAX_NAME} is the most"
+            );
+        }
         Ok(Self {
             name: name.to_owned(),
             number,
