@@ -27,6 +27,7 @@ use crate::clock::{SharedClock, UtcMs};
 use crate::error::{Error, ErrorKind, Result};
 use crate::schedule::{Program, TimeOfDay, Wall};
 use crate::store::{Channel, Entry, Id, Store, Today};
+use crate::system::memory;
 use library::Shelf;
 
 pub use preview::{Preview, PreviewEntry, one_line};
@@ -173,8 +174,9 @@ impl Playout {
             Mode::Refresh => extend::Want::Anew,
             Mode::Reset => extend::Want::Reset,
         };
-        let shelf = self.shelf();
-        self.work(channel, want, shelf.into()).await
+        let done = self.work(channel, want, self.shelf().into()).await;
+        memory::give_back();
+        done
     }
 
     /// Gives a channel back what it played before somebody changed that last, and plans anew what is not published. Errors
@@ -364,6 +366,9 @@ impl Playout {
                 );
             }
         }
+        // A library in memory is many small pieces: gone with the round, and what they took as well.
+        drop(shelf);
+        memory::give_back();
     }
 
     /// Plans a channel by another program, `None` for its loop: the row is written in one go, then everything that is

@@ -59,7 +59,7 @@ impl Store {
     }
 
     /// Those items of these keys that can be played, as the scheduler wants them: light rows, without breaks. At most
-    /// [`MAX_PAGE`] are looked up.
+    /// [`MAX_PAGE`](super::MAX_PAGE) are looked up.
     pub async fn playables(&self, ids: &[Id]) -> Result<Vec<Playable>> {
         let ids = keys(ids);
         self.read(move |db| {
@@ -74,7 +74,7 @@ impl Store {
         .await
     }
 
-    /// Where the items of these keys may be interrupted, by what their probes say. At most [`MAX_PAGE`] are looked up.
+    /// Where the items of these keys may be interrupted, by what their probes say. At most [`MAX_PAGE`](super::MAX_PAGE) are looked up.
     pub async fn breaks(&self, ids: &[Id]) -> Result<Vec<(Id, Breaks)>> {
         let ids = keys(ids);
         self.read(move |db| {
